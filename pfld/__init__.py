@@ -1,0 +1,28 @@
+"""PFLD landmarks: 98 facial landmarks in real time on an ordinary CPU."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if not (3, 10) <= sys.version_info[:2] <= (3, 12):
+    raise ImportError(
+        f"pfld needs Python 3.10 to 3.12, this is {sys.version_info.major}.{sys.version_info.minor}"
+    )
+
+if TYPE_CHECKING:
+    from pfld.networks import build_network
+    from pfld.reparam import reparameterize
+
+__all__ = ["build_network", "reparameterize"]
+
+_HOMES = {"build_network": "pfld.networks", "reparameterize": "pfld.reparam"}
+
+
+def __getattr__(name: str):
+    # Looked up on first use, so that parts which need no torch do not import it.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pfld' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

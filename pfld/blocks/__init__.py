@@ -1,0 +1,21 @@
+"""Building blocks of the landmark networks."""
+
+from pfld.blocks.conv import ConvBlock, GlobalConvBlock
+from pfld.blocks.ghost import GhostBottleneck, GhostModule, GhostOneBottleneck, GhostOneModule
+from pfld.blocks.inverted_residual import InvertedResidual
+from pfld.blocks.mobileone import MobileOneBlock, set_folded_training, synchronize_moments
+from pfld.blocks.squeeze_excite import SqueezeExcite
+
+__all__ = [
+    "ConvBlock",
+    "GhostBottleneck",
+    "GhostModule",
+    "GhostOneBottleneck",
+    "GhostOneModule",
+    "GlobalConvBlock",
+    "InvertedResidual",
+    "MobileOneBlock",
+    "SqueezeExcite",
+    "set_folded_training",
+    "synchronize_moments",
+]

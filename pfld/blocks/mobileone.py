@@ -1,0 +1,204 @@
+"""MobileOne block: many linear branches while training, one convolution at run time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pfld.blocks.conv import make_activation, require_stride
+from pfld.blocks.folding import FoldedLayer, folded_convolution
+from pfld.blocks.squeeze_excite import SqueezeExcite
+
+
+class MobileOneBlock(nn.Module):
+    """Parallel convolutions with batch norm, summed; re-parameterizes to a single convolution.
+
+    The branches are ``num_conv_branches`` convolutions of the full kernel, a 1x1 *scale* branch where
+    the kernel is larger, and a *skip* branch (batch norm alone) where input and output have one shape.
+    Maps ``(B, in_channels, H, W)`` to ``(B, out_channels, ceil(H / stride), ceil(W / stride))``.
+
+    In training mode the branches run folded into one convolution, which gives the same outputs,
+    gradients and running statistics for a fraction of the work (:mod:`pfld.blocks.folding`); hooks on
+    single branches are not called then. ``set_folded_training(model, enabled=False)`` brings the plain
+    branches back.
+
+    Args:
+        kernel_size: Odd; the input is padded by half of it.
+        activation: Class of the activation, or None for a linear block.
+        squeeze_excite: Scale the summed channels by a learnt gate before the activation.
+        reparameterized: Build the single convolution right away, to load fused weights into.
+
+    Raises:
+        ValueError: For an even kernel, a stride other than 1 or 2, or no convolution branch.
+
+    Source: Vasu et al. 2023, MobileOne, section 3.2.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: type[nn.Module] | None = nn.ReLU,
+        num_conv_branches: int = 6,
+        squeeze_excite: bool = False,
+        reparameterized: bool = False,
+    ) -> None:
+        super().__init__()
+        require_stride(stride)
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
+        if num_conv_branches < 1:
+            raise ValueError(f"num_conv_branches must be at least 1, got {num_conv_branches}")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.groups = groups
+        self.folded_training = True
+        self.synchronized_moments = False
+        self.se = SqueezeExcite(out_channels) if squeeze_excite else nn.Identity()
+        self.activation = make_activation(activation)
+        if reparameterized:
+            self.reparam_conv = self._conv(kernel_size, bias=True)
+            return
+        has_skip = in_channels == out_channels and stride == 1
+        self.rbr_skip = nn.BatchNorm2d(in_channels) if has_skip else None
+        self.rbr_conv = nn.ModuleList(self._conv_bn(kernel_size) for _ in range(num_conv_branches))
+        self.rbr_scale = self._conv_bn(1) if kernel_size > 1 else None
+
+    @property
+    def reparameterized(self) -> bool:
+        """Whether the branches have become one convolution."""
+        return hasattr(self, "reparam_conv")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.reparameterized:
+            out = self.reparam_conv(x)
+        elif self.training and self.folded_training:
+            out = self._forward_folded(x)
+        else:
+            out = self._forward_branches(x)
+        return self.activation(self.se(out))
+
+    def _forward_branches(self, x: Tensor) -> Tensor:
+        out = self.rbr_conv[0](x)
+        for branch in (*self.rbr_conv[1:], self.rbr_scale, self.rbr_skip):
+            if branch is not None:
+                out = out + branch(x)
+        return out
+
+    def _forward_folded(self, x: Tensor) -> Tensor:
+        kernels, norms = zip(*self._branches())
+        synchronized = self.synchronized_moments and dist.is_initialized()
+        layer = FoldedLayer(
+            self.kernel_size,
+            self.stride,
+            self.groups,
+            norms[0].eps,
+            dist.group.WORLD if synchronized else None,
+        )
+        out, mean, var, count = folded_convolution(
+            x, kernels, [bn.weight for bn in norms], [bn.bias for bn in norms], layer
+        )
+        with torch.no_grad():
+            unbiased_var = var * (count / (count - 1))
+            for bn, branch_mean, branch_var in zip(norms, mean, unbiased_var):
+                _update_running_statistics_(bn, branch_mean, branch_var)
+        return out
+
+    def reparameterize_(self) -> None:
+        """Replaces the branches by one convolution that does in eval mode what they do together.
+
+        Does nothing when that has happened already.
+        """
+        if self.reparameterized:
+            return
+        weight = self.rbr_conv[0].conv.weight
+        kernel, bias = self._fused_kernel_and_bias()
+        conv = self._conv(self.kernel_size, bias=True).to(weight.device, weight.dtype)
+        conv.train(self.training)
+        with torch.no_grad():
+            conv.weight.copy_(kernel)
+            conv.bias.copy_(bias)
+        del self.rbr_conv, self.rbr_scale, self.rbr_skip
+        self.reparam_conv = conv
+
+    @torch.no_grad()
+    def _fused_kernel_and_bias(self) -> tuple[Tensor, Tensor]:
+        """Sum over branches of ``W gamma / std`` and ``beta - mean gamma / std``, in float64."""
+        kernel, bias = 0, 0
+        for branch_kernel, bn in self._branches():
+            scale = bn.weight.double() / (bn.running_var.double() + bn.eps).sqrt()
+            kernel = kernel + branch_kernel.double() * scale.view(-1, 1, 1, 1)
+            bias = bias + bn.bias.double() - bn.running_mean.double() * scale
+        return kernel, bias
+
+    def _branches(self) -> Iterator[tuple[Tensor, nn.BatchNorm2d]]:
+        """Each branch as a kernel of full size and its batch norm."""
+        for branch in self.rbr_conv:
+            yield branch.conv.weight, branch.bn
+        if self.rbr_scale is not None:
+            margin = self.kernel_size // 2
+            yield F.pad(self.rbr_scale.conv.weight, [margin] * 4), self.rbr_scale.bn
+        if self.rbr_skip is not None:
+            yield self._identity_kernel(), self.rbr_skip
+
+    def _identity_kernel(self) -> Tensor:
+        """The kernel that passes each channel on: 1 at the centre of its own input, else 0."""
+        kernel = torch.zeros_like(self.rbr_conv[0].conv.weight)
+        channel = torch.arange(self.out_channels, device=kernel.device)
+        centre = self.kernel_size // 2
+        kernel[channel, channel % kernel.shape[1], centre, centre] = 1
+        return kernel
+
+    def _conv(self, kernel_size: int, *, bias: bool) -> nn.Conv2d:
+        return nn.Conv2d(
+            self.in_channels,
+            self.out_channels,
+            kernel_size,
+            self.stride,
+            padding=kernel_size // 2,
+            groups=self.groups,
+            bias=bias,
+        )
+
+    def _conv_bn(self, kernel_size: int) -> nn.Sequential:
+        conv = self._conv(kernel_size, bias=False)
+        return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(self.out_channels)))
+
+
+def _update_running_statistics_(bn: nn.BatchNorm2d, mean: Tensor, unbiased_var: Tensor) -> None:
+    bn.num_batches_tracked += 1
+    # No momentum means a plain average over all batches, as torch.nn.BatchNorm2d has it.
+    momentum = 1 / float(bn.num_batches_tracked) if bn.momentum is None else bn.momentum
+    bn.running_mean.lerp_(mean.to(bn.running_mean.dtype), momentum)
+    bn.running_var.lerp_(unbiased_var.to(bn.running_var.dtype), momentum)
+
+
+def set_folded_training(model: nn.Module, *, enabled: bool) -> None:
+    """Chooses how all MobileOne blocks of ``model`` train: folded, or branch by branch."""
+    for block in _mobileone_blocks(model):
+        block.folded_training = enabled
+
+
+def synchronize_moments(model: nn.Module, *, enabled: bool = True) -> None:
+    """Makes folded blocks take their batch statistics over all processes of ``torch.distributed``.
+
+    Synchronised batch norm, at one small all-reduce per block forward and one backward. Has no effect
+    while no process group is initialised.
+    """
+    for block in _mobileone_blocks(model):
+        block.synchronized_moments = enabled
+
+
+def _mobileone_blocks(model: nn.Module) -> Iterator[MobileOneBlock]:
+    return (module for module in model.modules() if isinstance(module, MobileOneBlock))
