@@ -1,0 +1,152 @@
+"""Folded training against the plain branches, in float64 and over whole networks."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from pfld import build_network
+from pfld.blocks import MobileOneBlock, set_folded_training
+from pfld.blocks.folding import FoldedLayer, folded_convolution
+
+BLOCKS = {  # in, out, kernel, stride, groups, height, width, branches
+    "pointwise": (8, 12, 1, 1, 1, 7, 5, 6),
+    "pointwise with skip": (8, 8, 1, 1, 1, 6, 6, 6),
+    "pointwise, one branch": (8, 4, 1, 1, 1, 6, 6, 1),
+    "depthwise, odd map": (8, 8, 3, 1, 8, 7, 7, 6),
+    "depthwise, oblong map": (8, 8, 3, 1, 8, 6, 5, 6),
+    "depthwise, smallest map": (8, 8, 3, 1, 8, 2, 2, 6),
+    "depthwise, one row": (8, 8, 3, 1, 8, 1, 5, 6),
+    "depthwise stride 2, odd map": (8, 8, 3, 2, 8, 7, 7, 6),
+    "depthwise stride 2, even map": (8, 8, 3, 2, 8, 8, 8, 6),
+    "depthwise stride 2, mixed map": (8, 8, 3, 2, 8, 8, 7, 1),
+    "stem": (3, 8, 3, 2, 1, 8, 8, 6),
+    "dense": (4, 6, 3, 1, 1, 5, 5, 6),
+    "grouped": (4, 8, 3, 1, 2, 5, 5, 6),
+}
+
+
+def randomise(model: nn.Module) -> None:
+    """Batch norms as after training: fresh ones would hide most folding mistakes."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean)
+            nn.init.uniform_(module.running_var, 0.1, 2)
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+
+
+def pair(spec: tuple) -> tuple[MobileOneBlock, MobileOneBlock]:
+    channels_in, channels_out, kernel, stride, groups, _, _, branches = spec
+    folded = MobileOneBlock(
+        channels_in, channels_out, kernel, stride=stride, groups=groups, num_conv_branches=branches
+    ).double()
+    randomise(folded)
+    plain = copy.deepcopy(folded)
+    set_folded_training(plain, enabled=False)
+    return folded, plain
+
+
+@pytest.mark.parametrize("spec", BLOCKS.values(), ids=BLOCKS.keys())
+def test_output_gradients_and_statistics_equal_the_branches(spec):
+    torch.manual_seed(0)
+    folded, plain = pair(spec)
+    x = torch.randn(3, spec[0], spec[5], spec[6], dtype=torch.float64) + 1
+    results = []
+    for block in (folded, plain):
+        block_x = x.clone().requires_grad_()
+        out = block(block_x)
+        (out * torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)).sum().backward()
+        results.append((out, block_x.grad))
+    assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
+    for (name, a), b in zip(folded.named_parameters(), plain.parameters()):
+        assert_close(a.grad, b.grad, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+    assert_close(folded.state_dict(), plain.state_dict(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "groups"), [(1, 1, 1), (3, 1, 3), (3, 2, 3), (3, 2, 1)]
+)
+def test_gradcheck(kernel, stride, groups):
+    torch.manual_seed(0)
+
+    def draw(*shape):
+        return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+    x = draw(2, 3, 4, 4)
+    parameters = [draw(3, 3 // groups, kernel, kernel) for _ in range(2)]
+    parameters += [draw(3) for _ in range(4)]
+    layer = FoldedLayer(kernel, stride, groups, eps=1e-3)
+    assert torch.autograd.gradcheck(
+        lambda x, *p: folded_convolution(x, p[:2], p[2:4], p[4:], layer)[0], (x, *parameters)
+    )
+
+
+def test_optimiser_steps_follow_the_branches():
+    torch.manual_seed(0)
+    curves = []
+    network = build_network("ghostone", width_multiplier=0.25, num_conv_branches=2).double()
+    x = torch.randn(4, 3, 112, 112, dtype=torch.float64)
+    target = torch.rand(4, 196, dtype=torch.float64)
+    for enabled in (True, False):
+        model = copy.deepcopy(network)
+        set_folded_training(model, enabled=enabled)
+        optimiser = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
+        losses = []
+        for _ in range(4):
+            loss = (model(x) - target).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.detach())
+        curves.append(torch.stack(losses))
+    assert_close(curves[0], curves[1], rtol=1e-8, atol=0)
+    assert curves[0][-1] < curves[0][0]
+
+
+def test_whole_network_gradients_in_float32():
+    torch.manual_seed(0)
+    network = build_network("ghostone").to(memory_format=torch.channels_last)
+    x = torch.randn(4, 3, 112, 112)
+    target = torch.rand(4, 196)
+    gradients = []
+    for enabled in (True, False):
+        model = copy.deepcopy(network)
+        if not enabled:  # as the reference: the plain branches in double precision
+            model, x, target = model.double(), x.double(), target.double()
+        set_folded_training(model, enabled=enabled)
+        (model(x) - target).abs().mean().backward()
+        gradients.append(torch.cat([p.grad.double().flatten() for p in model.parameters()]))
+    difference = (gradients[0] - gradients[1]).norm() / gradients[1].norm()
+    assert difference < 1e-3
+
+
+def test_large_means_keep_the_variance():
+    torch.manual_seed(0)
+    block = MobileOneBlock(16, 8, 1, num_conv_branches=2, activation=None)
+    reference = copy.deepcopy(block).double()
+    set_folded_training(reference, enabled=False)
+    x = torch.randn(8, 16, 32, 32) + 10
+    assert_close(block(x).double(), reference(x.double()), rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("spec", [BLOCKS["pointwise"], BLOCKS["depthwise, odd map"]])
+def test_autocast_convolves_in_bfloat16_and_keeps_statistics_wide(spec):
+    torch.manual_seed(0)
+    folded = pair(spec)[0].float()
+    x = torch.randn(4, spec[0], spec[5], spec[6], requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = folded(x)
+    assert out.dtype == torch.bfloat16
+    out.float().square().sum().backward()
+    assert x.grad.dtype == torch.float32 and torch.isfinite(x.grad).all()
+    assert folded.rbr_conv[0].bn.running_mean.dtype == torch.float32
+
+
+def test_eval_mode_and_state_dict_are_untouched():
+    folded, plain = pair(BLOCKS["dense"])
+    x = torch.randn(2, 4, 5, 5, dtype=torch.float64)
+    assert_close(folded.eval()(x), plain.eval()(x), rtol=0, atol=0)
+    assert list(folded.state_dict()) == list(plain.state_dict())
