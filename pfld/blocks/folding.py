@@ -55,7 +55,7 @@ def folded_convolution(
         Output ``(B, O, H', W')``; without gradient, each branch's mean and biased variance,
         ``(branches, O)``, and the number of windows they were taken over (a scalar tensor).
 
-    Source: docs/folded-training.md has the derivation.
+    Source: the module's docstring; the batch norm is Ioffe and Szegedy 2015.
     """
     return _FoldedConvolution.apply(x, layer, len(weight), *weight, *gamma, *beta)
 
@@ -154,7 +154,9 @@ def _measure(x: Tensor, layer: FoldedLayer) -> tuple[Tensor, Tensor, Tensor]:
     if layer.process_group is not None:
         sums, products, count = _all_reduce((sums, products, count), layer.process_group)
     mean = sums / count
-    return mean, products / count - mean.unsqueeze(-1) * mean.unsqueeze(-2), count
+    # In double precision, for here the digits cancel.
+    covariance = products / count - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+    return mean.to(x.dtype), covariance.to(x.dtype), count.to(x.dtype)
 
 
 def _add_moment_gradient(

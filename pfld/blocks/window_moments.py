@@ -23,7 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_BLOCK_ROWS = 1024  # rows summed in single precision before blocks are combined in double
+# Positions summed in single precision before sums are combined in double: longer sums cost the
+# gradients of a whole network a digit.
+_BLOCK_ROWS = 1024
+_CORRELATION_POSITIONS = 8192
 _TAPS = tuple(product((-1, 0, 1), repeat=2))  # (y, x) of a 3x3 kernel, in the order of its weights
 
 
@@ -35,7 +38,7 @@ class WindowMoments(ABC):
 
     @abstractmethod
     def measure(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of ``u`` and of ``u u^T`` over batch and positions of ``x``, ``(B, C, H, W)``."""
+        """Sums of ``u`` and of ``u u^T`` over batch and positions of ``x``; in float64."""
 
     @abstractmethod
     def add_gradient_(
@@ -182,7 +185,7 @@ class DepthwiseMoments(WindowMoments):
         right = _correlate(x, F.pad(x, (0, 2, 0, 2)), padding=0)  # lags y 0..2, x 0..2
         left = _correlate(x, F.pad(x, (2, 0, 0, 2)), padding=0)  # lags y 0..2, x -2..0
         lags = torch.cat([left, right[:, :, 1:]], dim=2).flatten(1)  # y 0..2, x -2..2
-        sums = x.sum((0, 2, 3)).unsqueeze(1).repeat(1, 9)
+        sums = x.sum((2, 3)).sum(0, dtype=torch.float64).unsqueeze(1).repeat(1, 9)
         return sums, lags[:, _lag_table(x.device)]
 
     def _add_gradient_all_(
@@ -227,11 +230,15 @@ def _correlate(signal: Tensor, other: Tensor, *, padding: int) -> Tensor:
     """
     channels = signal.shape[1]
     weight = signal.new_empty(channels, 1, 3, 3)
-    _, grad_weight, _ = torch.ops.aten.convolution_backward(
-        signal, other, weight, None,
-        [1, 1], [padding, padding], [1, 1], False, [0, 0], channels, [False, True, False],
-    )  # fmt: skip
-    return grad_weight.view(channels, 3, 3)
+    images = max(1, _CORRELATION_POSITIONS // (signal.shape[2] * signal.shape[3]))
+    parts = [
+        torch.ops.aten.convolution_backward(
+            signal_part, other_part, weight, None,
+            [1, 1], [padding, padding], [1, 1], False, [0, 0], channels, [False, True, False],
+        )[1]
+        for signal_part, other_part in zip(signal.split(images), other.split(images))
+    ]  # fmt: skip
+    return _combine(torch.stack(parts)).view(channels, 3, 3)
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -240,7 +247,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _combine(blocks: Tensor) -> Tensor:
-    return blocks.sum(0, dtype=torch.float64).to(blocks.dtype)
+    return blocks.sum(0, dtype=torch.float64)
 
 
 class StridedDepthwiseMoments(DepthwiseMoments):
@@ -261,7 +268,7 @@ class StridedDepthwiseMoments(DepthwiseMoments):
         correlations = torch.stack(
             [_correlate(phases[i], phases[j], padding=1) for i, j in _PHASE_PAIRS], dim=1
         )
-        sums = torch.stack([phase.sum((0, 2, 3)) for phase in phases], dim=1)
+        sums = torch.stack([phase.sum((2, 3)).sum(0, dtype=torch.float64) for phase in phases], dim=1)
         tap_phases = [_phase(tap) for tap in _TAPS]
         return sums[:, tap_phases], correlations.flatten(1)[:, _phase_table(x.device)]
 
