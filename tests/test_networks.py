@@ -45,7 +45,8 @@ def test_names_and_shapes_are_the_published_ones(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
-    ("width", "landmarks", "size"), [(0.25, 68, 96), (0.35, 106, 128), (1.3, 98, 144), (0.5, 5, 160)]
+    ("width", "landmarks", "size"),
+    [(0.25, 68, 96), (0.35, 106, 128), (1.3, 98, 144), (0.5, 5, 160)],
 )
 def test_any_width_landmark_count_and_input_size(name, width, landmarks, size):
     network = build_network(

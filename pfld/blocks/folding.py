@@ -85,9 +85,7 @@ class _FoldedConvolution(Function):
             kernel = kernel.view(parameters[0].shape).to(compute_dtype)
             bias = (beta - scale * mean).sum(1).flatten().to(compute_dtype)
             x = x.to(compute_dtype)
-            out = F.conv2d(
-                x, kernel, bias, layer.stride, layer.kernel_size // 2, 1, layer.groups
-            )
+            out = F.conv2d(x, kernel, bias, layer.stride, layer.kernel_size // 2, 1, layer.groups)
         ctx.save_for_backward(
             x, kernels, kernel, gamma, inv_std, mean, projected, mean_window, count
         )

@@ -128,9 +128,7 @@ class DepthwiseMoments(WindowMoments):
             strip_products = strip_sums.new_empty(*strip_sums.shape, 3)
             for a, b in combinations_with_replacement(range(3), 2):
                 strip_products[:, a, b] = strip_products[:, b, a] = (taps[a] * taps[b]).sum((0, 1))
-            sides = zip(
-                outside, strip_sums.chunk(len(outside)), strip_products.chunk(len(outside))
-            )
+            sides = zip(outside, strip_sums.chunk(len(outside)), strip_products.chunk(len(outside)))
             for (tap, _), side_sums, side_products in sides:
                 sums.select(axis, tap).sub_(side_sums)
                 _same_tap(products, axis, tap).sub_(side_products)
@@ -175,9 +173,11 @@ class DepthwiseMoments(WindowMoments):
         constants = grad_sums.t().contiguous()
         factors = (2 * grad_products).permute(1, 2, 0).contiguous()
         for a, grad_tap in enumerate(self._tap_views(grad)):
-            grad_tap += torch.addcmul(constants[a], taps[0], factors[a, 0]).addcmul_(
-                taps[1], factors[a, 1]
-            ).addcmul_(taps[2], factors[a, 2])
+            grad_tap += (
+                torch.addcmul(constants[a], taps[0], factors[a, 0])
+                .addcmul_(taps[1], factors[a, 1])
+                .addcmul_(taps[2], factors[a, 2])
+            )
         return grad[:, 3 - self.stride : 3 - self.stride + length]
 
     def _measure_all(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -268,7 +268,9 @@ class StridedDepthwiseMoments(DepthwiseMoments):
         correlations = torch.stack(
             [_correlate(phases[i], phases[j], padding=1) for i, j in _PHASE_PAIRS], dim=1
         )
-        sums = torch.stack([phase.sum((2, 3)).sum(0, dtype=torch.float64) for phase in phases], dim=1)
+        sums = torch.stack(
+            [phase.sum((2, 3)).sum(0, dtype=torch.float64) for phase in phases], dim=1
+        )
         tap_phases = [_phase(tap) for tap in _TAPS]
         return sums[:, tap_phases], correlations.flatten(1)[:, _phase_table(x.device)]
 
@@ -283,9 +285,7 @@ class StridedDepthwiseMoments(DepthwiseMoments):
         grads: list[Tensor | None] = [None] * 4
 
         def add(target: int, source: int, kernel: Tensor, bias: Tensor | None = None) -> None:
-            grad = F.conv2d(
-                phases[source], kernel.unsqueeze(1), bias, padding=1, groups=channels
-            )
+            grad = F.conv2d(phases[source], kernel.unsqueeze(1), bias, padding=1, groups=channels)
             grads[target] = grad if grads[target] is None else grads[target].add_(grad)
 
         for pair, (i, j) in enumerate(_PHASE_PAIRS):
