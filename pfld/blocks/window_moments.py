@@ -10,7 +10,7 @@ norms need. Three ways to get them, each exact:
   border term in closed form.
 - :class:`UnfoldedMoments` for the rest: the windows written out.
 
-All work in the dtype of ``x`` and expect it in channels_last.
+Gradients are in the dtype of ``x``, measured sums in float64; ``x`` has to be in channels_last.
 """
 
 from __future__ import annotations
