@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from pfld import benchmark
+from pfld import benchmark, export
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parses the command line and runs one command; returns the exit status."""
+    """Parses the command line and runs one command; returns the exit status.
+
+    Bad input makes one line on standard error and status 2.
+    """
     parser = argparse.ArgumentParser(prog="python -m pfld", description="PFLD landmarks")
     commands = parser.add_subparsers(dest="command", required=True)
-    benchmark.add_parser(commands)
+    for command in (benchmark, export):
+        command.add_parser(commands)
     arguments = parser.parse_args(argv)
-    return arguments.run(arguments)
+    try:
+        return arguments.run(arguments)
+    except (ValueError, OSError) as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -1,13 +1,104 @@
-"""State dicts in and out, checked. The networks' own names are those of published checkpoints."""
+"""Weight files in and out, checked. Tensor names are those of published checkpoints."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from pfld.files import write_whole
+from pfld.landmarks import scheme_with
+from pfld.preprocess import Preprocessing
+from pfld.weight_metadata import WeightMetadata, require_channel_order
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pfld.networks import LandmarkNetwork
+
+__all__ = ["WeightMetadata", "load_state", "load_weights", "read_state", "save_weights"]
+
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".tar")
+PUBLISHED_PREPROCESSING = Preprocessing(channel_order="bgr")
+
+
+def save_weights(path: str | Path, network: nn.Module, metadata: WeightMetadata) -> None:
+    """Writes a safetensors file that says what it is; replaced as a whole or left as it was.
+
+    Raises:
+        ValueError: When ``network`` is not what ``metadata`` describes.
+    """
+    import torch
+    from safetensors.torch import save
+
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    with torch.device("meta"):
+        described = metadata.build()
+    _require_tensors(described, state)
+    write_whole(path, save(state, metadata.to_strings()))
+
+
+def load_weights(
+    path: str | Path, *, network: str | None = None, channel_order: str | None = None
+) -> tuple[LandmarkNetwork, WeightMetadata]:
+    """The network of a weight file in eval mode on the CPU, and what is known about it.
+
+    Reads this package's safetensors files, which say what they are, and published checkpoints, whose
+    network is recognised by its tensors. No code a file may carry is run.
+
+    Args:
+        network: Name of the network expected.
+        channel_order: "rgb" or "bgr", for published checkpoints, which do not say; default "bgr".
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: For a file that is damaged, not understood, or not what the arguments say.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        state, metadata = _read_safetensors(path)
+        require_channel_order(metadata, channel_order, path)
+    elif path.suffix in CHECKPOINT_SUFFIXES:
+        state = read_state(path)
+        metadata = _recognised(state, path)
+        if channel_order:
+            preprocessing = replace(metadata.preprocessing, channel_order=channel_order)
+            metadata = replace(metadata, preprocessing=preprocessing)
+    else:
+        known = ", ".join((".safetensors", *CHECKPOINT_SUFFIXES))
+        raise ValueError(f"weights end in {known}, got {path}")
+    if network and network != metadata.network:
+        raise ValueError(f"{path} holds {metadata.network}, not {network}")
+    try:
+        built = metadata.build()
+        load_state(built, state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    broken = [name for name, tensor in built.state_dict().items() if not tensor.isfinite().all()]
+    if broken:
+        raise ValueError(f"{path} holds numbers that are not finite, first in {broken[0]}")
+    return built.eval(), metadata
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], WeightMetadata]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}
+            strings = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from error
+    try:
+        return state, WeightMetadata.from_strings(strings)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -17,6 +108,11 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
         ValueError: Saying how many tensors are missing, unexpected or of another shape, with the first
             of each; ``model`` is then unchanged.
     """
+    _require_tensors(model, state)
+    model.load_state_dict(state)
+
+
+def _require_tensors(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in state.items()}
     missing = [name for name in expected if name not in given]
@@ -40,7 +136,6 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             f"{type(model).__name__} expects {len(expected)} tensors, the weights hold {len(given)}: "
             f"{'; '.join(problems)}. Build the network these weights were saved from"
         )
-    model.load_state_dict(state)
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -50,6 +145,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         FileNotFoundError: When there is no such file.
         ValueError: When the file holds anything but named tensors.
     """
+    import torch
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
@@ -60,6 +157,41 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             f"{path} is not a plain PyTorch state dict; save one with "
             "torch.save(model.state_dict(), path)"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ValueError(f"{path} must hold named tensors, got {type(state).__name__}")
     return state
+
+
+def _recognised(state: Mapping[str, Tensor], path: Path) -> WeightMetadata:
+    """What a published checkpoint must be, from the names and shapes of its tensors."""
+    try:
+        features, side = state["conv8.0.weight"].shape[0], state["conv8.0.weight"].shape[-1]
+        scheme = scheme_with(state["fc.bias"].numel() // 2)
+        return WeightMetadata(
+            _network_of(state),
+            replace(PUBLISHED_PREPROCESSING, input_size=16 * side),
+            landmark_scheme=scheme.name,
+            # conv8 has 128 x width channels, rounded down: the one width of two decimals that gives them.
+            width_multiplier=math.ceil(features * 100 / 128) / 100,
+            num_conv_branches=sum(
+                re.fullmatch(r"conv1\.rbr_conv\.\d+\.conv\.weight", name) is not None
+                for name in state
+            )
+            or 1,
+            form="reparameterized" if "conv1.reparam_conv.weight" in state else "train-time",
+            training_data="published checkpoint, which does not say",
+        )
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"{path} holds no network known here: its tensors lack {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} holds no network known here: {error}") from error
+
+
+def _network_of(state: Mapping[str, Tensor]) -> str:
+    if "conv1.rbr_conv.0.conv.weight" in state or "conv1.reparam_conv.weight" in state:
+        return "ghostone"
+    if "conv3_1.inv_res.0.0.weight" in state:
+        return "pfld"
+    # The first hidden width tells the two apart: 2 or 1.5 times the input's.
+    hidden = 2 * state["conv3_1.ghost_conv.0.primary_conv.0.weight"].shape[0]
+    return "ghostnet" if hidden > 1.75 * state["conv2.0.weight"].shape[0] else "ghostnet-slim"
