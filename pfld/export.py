@@ -93,7 +93,14 @@ def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
     model = program.model_proto
     graph = model.graph
     # The exporter writes Python stack traces, with this machine's paths, into every node.
-    for item in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    for item in (
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.initializer,
+    ):
         item.ClearField("metadata_props")
         item.ClearField("doc_string")
     onnx.checker.check_model(model, full_check=True)
@@ -153,8 +160,12 @@ def _largest_difference(network: nn.Module, data: bytes, metadata: WeightMetadat
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds the ``export`` command."""
     parser = commands.add_parser("export", help="write weights as an ONNX file")
-    parser.add_argument("--weights", metavar="FILE", type=Path, required=True, help="file to export")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write into")
+    parser.add_argument(
+        "--weights", metavar="FILE", type=Path, required=True, help="file to export"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="folder to write into"
+    )
     parser.add_argument(
         "--channel-order",
         choices=("rgb", "bgr"),
