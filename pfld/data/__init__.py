@@ -1,0 +1,1 @@
+"""Faces with landmarks: readers, crops, augmentation, pose labels, synthetic faces."""

@@ -1,0 +1,162 @@
+"""Readers of annotated faces: WFLW's lists (98 points) and 300-W's .pts files (68 points)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.landmarks import IBUG_68, WFLW_98, LandmarkScheme
+
+ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
+
+_LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test"
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+@dataclass(frozen=True)
+class FaceAnnotation:
+    """One face in one picture.
+
+    Attributes:
+        landmarks_px: ``(L, 2)`` float32, in pixels of the picture.
+        box_xyxy: ``(4,)`` float32, the data set's own face box in pixels.
+        attributes: ``(6,)`` uint8 of 0 or 1, in the order of :data:`ATTRIBUTES`.
+        source: Where the annotation stands, as ``file:line``.
+    """
+
+    image_path: Path
+    landmarks_px: NDArray[np.float32]
+    box_xyxy: NDArray[np.float32]
+    attributes: NDArray[np.uint8]
+    source: str
+
+    @property
+    def scheme(self) -> LandmarkScheme:
+        return WFLW_98 if len(self.landmarks_px) == WFLW_98.num_landmarks else IBUG_68
+
+
+def read_faces(folder: str | Path, split: str) -> list[FaceAnnotation]:
+    """The annotated faces of one split, from whichever layout the folder has.
+
+    WFLW's is recognised by ``WFLW_annotations``; else ``.pts`` files are looked for in the subfolder
+    named like the split or, for "train" and where there is no such subfolder, in the folder itself.
+
+    Raises:
+        FileNotFoundError: When the folder holds neither, saying what was looked for.
+        ValueError: For a faulty annotation, naming file and line.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder at {folder}")
+    if (folder / "WFLW_annotations").is_dir():
+        return read_wflw(folder, split)
+    if (folder / split).is_dir():
+        return read_pts_folder(folder / split)
+    if split == "train" and next(folder.rglob("*.pts"), None):
+        return read_pts_folder(folder)
+    raise FileNotFoundError(
+        f"{folder} has no split {split!r}: neither {_LISTS}/list_98pt_rect_attr_{split}.txt nor "
+        f"a folder {split} with .pts files"
+    )
+
+
+def read_wflw(folder: str | Path, split: str) -> list[FaceAnnotation]:
+    """The faces on WFLW's list of a split, "train" or "test".
+
+    A line has 207 fields: 98 points, a box, 6 attributes and the picture's path under ``WFLW_images``.
+
+    Raises:
+        FileNotFoundError: When the list is missing, naming the lists there are.
+        ValueError: For a faulty line, naming file and line.
+
+    Source: Wu et al. 2018, Look at Boundary; the readme of its annotations.
+    """
+    folder = Path(folder)
+    list_path = folder / _LISTS / f"list_98pt_rect_attr_{split}.txt"
+    if not list_path.is_file():
+        there = sorted(path.name for path in list_path.parent.glob("*.txt"))
+        raise FileNotFoundError(f"no list at {list_path}; there is {', '.join(there) or 'none'}")
+    faces = []
+    with list_path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                source = f"{list_path}:{number}"
+                faces.append(_parse_wflw_line(line, folder / "WFLW_images", source))
+    if not faces:
+        raise ValueError(f"{list_path} lists no faces")
+    return faces
+
+
+def _parse_wflw_line(line: str, images: Path, source: str) -> FaceAnnotation:
+    # The path comes last and may hold spaces.
+    fields = line.split(maxsplit=206)
+    if len(fields) != 207:
+        raise ValueError(f"{source}: a line has 207 fields (196 + 4 + 6 + path), got {len(fields)}")
+    try:
+        numbers = np.array([float(field) for field in fields[:206]], dtype=np.float32)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    attributes = numbers[200:]
+    if not np.isin(attributes, (0, 1)).all():
+        raise ValueError(f"{source}: the 6 attributes must be 0 or 1, got {fields[200:206]}")
+    landmarks_px = _checked(numbers[:196].reshape(98, 2), source)
+    name = PurePosixPath(fields[206].strip())
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"{source}: the picture {str(name)!r} lies outside {images}")
+    attributes = attributes.astype(np.uint8)
+    return FaceAnnotation(images / name, landmarks_px, numbers[196:200], attributes, source)
+
+
+def read_pts_folder(folder: str | Path) -> list[FaceAnnotation]:
+    """The faces of all ``.pts`` files under a folder, each beside its picture of the same name.
+
+    Points are stored counting from 1 and converted; attributes are all 0; the box is that of the points.
+
+    Raises:
+        FileNotFoundError: When there is no ``.pts`` file, or one has no picture beside it.
+        ValueError: For a faulty file, naming file and line.
+
+    Source: Sagonas et al. 2013, 300 Faces in-the-Wild, its file format.
+    """
+    folder = Path(folder)
+    faces = [_read_pts(path) for path in sorted(folder.rglob("*.pts"))]
+    if not faces:
+        raise FileNotFoundError(f"no .pts files under {folder}")
+    return faces
+
+
+def _read_pts(path: Path) -> FaceAnnotation:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    points = []
+    inside = False
+    for number, line in enumerate(lines, start=1):
+        stripped = line.strip()
+        if stripped in ("{", "}"):
+            inside = stripped == "{"
+        elif inside and stripped:
+            try:
+                x, y = (float(field) for field in stripped.split())
+            except ValueError as error:
+                raise ValueError(
+                    f"{path}:{number}: a line has two numbers, got {line!r}"
+                ) from error
+            points.append((x, y))
+    if len(points) != IBUG_68.num_landmarks:
+        raise ValueError(f"{path}: 68 points in braces are needed, got {len(points)}")
+    # The first pixel's centre is (1, 1) there and (0.5, 0.5) here.
+    landmarks_px = _checked(np.array(points, dtype=np.float32) - 0.5, str(path))
+    box_xyxy = np.concatenate([landmarks_px.min(axis=0), landmarks_px.max(axis=0)])
+    pictures = (path.with_suffix(suffix) for suffix in _IMAGE_SUFFIXES)
+    picture = next((picture for picture in pictures if picture.is_file()), path.with_suffix(".jpg"))
+    return FaceAnnotation(picture, landmarks_px, box_xyxy, np.zeros(6, np.uint8), f"{path}:1")
+
+
+def _checked(landmarks_px: NDArray[np.float32], source: str) -> NDArray[np.float32]:
+    if not np.isfinite(landmarks_px).all():
+        raise ValueError(f"{source}: coordinates must be finite")
+    if not (np.ptp(landmarks_px, axis=0) > 0).any():
+        raise ValueError(f"{source}: all points are in one place")
+    return landmarks_px

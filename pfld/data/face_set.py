@@ -1,0 +1,255 @@
+"""Face sets: all crops of a data set as one uint8 array, decoded once and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.data.annotations import FaceAnnotation, read_faces
+from pfld.data.images import read_image
+from pfld.geometry import FaceCrop
+from pfld.landmarks import LandmarkScheme, scheme_with
+from pfld.preprocess import CROP_SCALE
+
+CROP_MARGIN = 1.75  # side of a stored crop over the longer side of the landmark box: room to turn
+
+_FORMAT = 1  # of the files in a cache folder
+_SNAP = 0.02  # pictures this close to the stored scale are cut out without resampling
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Faces of one scheme, ready for training.
+
+    Attributes:
+        crops: ``(N, S, S, 3)`` uint8 RGB, with room around each face; may be memory-mapped.
+        landmarks: ``(N, L, 2)`` float32, fractions of the crop.
+        attributes: ``(N, 6)`` uint8 in WFLW's order.
+        pictures: Which picture each face was cut from; faces of one picture stay in one split.
+        name: What the set is, for logs and weight files.
+    """
+
+    crops: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    attributes: NDArray[np.uint8]
+    pictures: tuple[str, ...]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    @property
+    def scheme(self) -> LandmarkScheme:
+        return scheme_with(self.landmarks.shape[1])
+
+
+def stored_size(input_size: int) -> int:
+    """Side of stored crops, so that a face in them is as large as in the network's input."""
+    return round(input_size * CROP_MARGIN / CROP_SCALE / 16) * 16
+
+
+def split_by_picture(
+    pictures: Sequence[str], validation_fraction: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices to train on and to validate on; a picture's faces are all on one side.
+
+    A picture's side follows from its name alone, so that it never changes as a set grows.
+
+    Raises:
+        ValueError: When a side would be empty.
+    """
+    held_out = np.array(
+        [
+            int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+            < validation_fraction * 2**64
+            for name in pictures
+        ],
+        dtype=bool,
+    )
+    if not held_out.any() or held_out.all():
+        raise ValueError(
+            f"{len(held_out)} faces cannot be split with a validation fraction of "
+            f"{validation_fraction}; pass more faces or another fraction"
+        )
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def load_face_set(
+    folder: str | Path,
+    split: str,
+    *,
+    size: int,
+    cache: str | Path | None = None,
+    missing_allowed: float = 0.01,
+    report: Callable[[str], None] = print,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> FaceSet:
+    """The faces of a data set, from its cache or, the first time, from its pictures.
+
+    The cache is keyed by the annotations and by the pictures' names, sizes and times; it is written
+    beside its place and renamed, so that several processes may call this at once.
+
+    Args:
+        folder: A data set in a layout :func:`read_faces` knows. A ``label_spread.csv`` in it with
+            columns ``image`` and ``source_picture`` says which crops come from one picture.
+        size: Side of the stored crops in pixels; see :func:`stored_size`.
+        cache: Folder of caches; by default ``.pfld-cache`` inside ``folder``.
+        missing_allowed: Fraction of pictures that may be unreadable; their faces are left out.
+        report: Called with one line about skipped pictures.
+        progress: Called with the number of faces done and their total.
+
+    Raises:
+        FileNotFoundError, ValueError: For a folder or annotation that cannot be read, or when more
+            pictures are unreadable than allowed.
+    """
+    folder = Path(folder)
+    faces = read_faces(folder, split)
+    entry = Path(cache or folder / ".pfld-cache") / _key(faces, folder, size)
+    face_set = _read_cache(entry, folder.name)
+    if face_set is None:
+        shutil.rmtree(entry, ignore_errors=True)
+        _write_cache(entry, faces, folder, size, missing_allowed, report, progress)
+        face_set = _read_cache(entry, folder.name)
+        if face_set is None:
+            raise OSError(f"the cache just written to {entry} cannot be read back")
+    return face_set
+
+
+def _key(faces: list[FaceAnnotation], folder: Path, size: int) -> str:
+    digest = hashlib.sha256(f"{_FORMAT} {size} {CROP_MARGIN}".encode())
+    for face in faces:
+        digest.update(face.landmarks_px.tobytes() + face.attributes.tobytes())
+        try:
+            state = face.image_path.stat()
+            stamp = f"{state.st_size} {state.st_mtime_ns}"
+        except OSError:
+            stamp = "missing"
+        digest.update(f"{face.image_path.relative_to(folder)} {stamp}".encode())
+    table = folder / "label_spread.csv"
+    digest.update(table.read_bytes() if table.is_file() else b"")
+    return digest.hexdigest()[:24]
+
+
+def _read_cache(entry: Path, name: str) -> FaceSet | None:
+    """The set in a cache folder, or None when there is none, or it is damaged."""
+    try:
+        about = json.loads((entry / "about.json").read_text())
+        crops = np.load(entry / "crops.npy", mmap_mode="r", allow_pickle=False)
+        with np.load(entry / "faces.npz", allow_pickle=False) as arrays:
+            landmarks, attributes = arrays["landmarks"], arrays["attributes"]
+            pictures = tuple(arrays["pictures"].tolist())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    if not about["count"] == len(crops) == len(landmarks) == len(attributes) == len(pictures):
+        return None
+    return FaceSet(crops, landmarks, attributes, pictures, name)
+
+
+def _write_cache(
+    entry: Path,
+    faces: list[FaceAnnotation],
+    folder: Path,
+    size: int,
+    missing_allowed: float,
+    report: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> None:
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=".building-", dir=entry.parent))
+    try:
+        crops = np.lib.format.open_memmap(
+            building / "crops.npy", mode="w+", dtype=np.uint8, shape=(len(faces), size, size, 3)
+        )
+        landmarks = np.empty((len(faces), *faces[0].landmarks_px.shape), np.float32)
+        kept: list[int] = []
+        failures: dict[Path, str] = {}
+        image_path, image = None, None
+        for index, face in enumerate(faces):
+            progress(index, len(faces))
+            if face.image_path != image_path:
+                image_path = face.image_path
+                image = _read_or_note(image_path, failures)
+            if image is None:
+                continue
+            crop = _snapped(FaceCrop.around(face.landmarks_px, scale=CROP_MARGIN), size)
+            crops[len(kept)] = crop.extract(image, size)
+            landmarks[len(kept)] = crop.to_crop(face.landmarks_px)
+            kept.append(index)
+        progress(len(faces), len(faces))
+        pictures_in_all = len({face.image_path for face in faces})
+        _require_few(failures, pictures_in_all, missing_allowed, report)
+        crops.flush()
+        if len(kept) < len(faces):
+            np.save(building / "kept.npy", crops[: len(kept)])
+            os.replace(building / "kept.npy", building / "crops.npy")
+        origins = _source_pictures(folder)
+        names = [str(faces[index].image_path.relative_to(folder)) for index in kept]
+        np.savez(
+            building / "faces.npz",
+            landmarks=landmarks[: len(kept)],
+            attributes=np.stack([faces[index].attributes for index in kept]),
+            pictures=np.array([origins.get(name, name) for name in names]),
+        )
+        (building / "about.json").write_text(json.dumps({"format": _FORMAT, "count": len(kept)}))
+        try:
+            building.rename(entry)
+        except OSError:
+            if not entry.is_dir():  # otherwise another process was first
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _read_or_note(path: Path, failures: dict[Path, str]) -> NDArray[np.uint8] | None:
+    if path in failures:
+        return None
+    try:
+        return read_image(path)
+    except (FileNotFoundError, ValueError) as error:
+        failures[path] = str(error)
+        return None
+
+
+def _require_few(
+    failures: dict[Path, str], pictures: int, allowed: float, report: Callable[[str], None]
+) -> None:
+    if not failures:
+        return
+    first = next(iter(failures.values()))
+    message = f"{len(failures)} of {pictures} pictures cannot be read (first: {first})"
+    if len(failures) > allowed * pictures or len(failures) == pictures:
+        raise ValueError(
+            f"{message}, more than the {allowed:.1%} allowed; mend the data or raise --allow-missing"
+        )
+    report(f"{message}; their faces are left out")
+
+
+def _snapped(crop: FaceCrop, size: int) -> FaceCrop:
+    """A crop of nearly its stored size moved to whole pixels, where cutting it out loses nothing."""
+    if abs(crop.side / size - 1) > _SNAP:
+        return crop
+    left, top = round(crop.center_x - size / 2), round(crop.center_y - size / 2)
+    return FaceCrop(left + size / 2, top + size / 2, size)
+
+
+def _source_pictures(folder: Path) -> dict[str, str]:
+    """For pictures that are crops themselves, by name relative to the set: what they were cut from."""
+    import csv
+
+    table = folder / "label_spread.csv"
+    if not table.is_file():
+        return {}
+    with table.open(newline="", encoding="utf-8") as rows:
+        return {
+            f"WFLW_images/{row['image']}": row["source_picture"] for row in csv.DictReader(rows)
+        }

@@ -1,0 +1,61 @@
+"""What a network wants to see: input size, channel order, mean, standard deviation, crop scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+CROP_SCALE = 1.2  # side of the crop over the longer side of the landmark box
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How uint8 crops become network input. Travels with the weights.
+
+    Attributes:
+        input_size: Side of the crop in pixels.
+        channel_order: "rgb", or "bgr" for networks trained on OpenCV's order.
+        mean, std: Subtracted from, and dividing, channels in 0..1; in ``channel_order``.
+        crop_scale: Side of the crop over the longer side of the landmark box.
+
+    Raises:
+        ValueError: For another channel order, a size, scale or std that is not positive.
+    """
+
+    input_size: int = 112
+    channel_order: str = "rgb"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    crop_scale: float = CROP_SCALE
+
+    def __post_init__(self) -> None:
+        if self.channel_order not in ("rgb", "bgr"):
+            raise ValueError(f'channel_order must be "rgb" or "bgr", got {self.channel_order!r}')
+        if self.input_size < 1 or self.crop_scale <= 0:
+            raise ValueError(
+                f"input_size and crop_scale must be positive, got {self.input_size} and {self.crop_scale}"
+            )
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError(
+                f"mean and std have 3 numbers, std positive, got {self.mean} and {self.std}"
+            )
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Network input ``(B, 3, S, S)`` float32 from RGB crops ``(B, S, S, 3)`` uint8.
+
+        Raises:
+            ValueError: For another shape or dtype.
+        """
+        size = self.input_size
+        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"crops must be uint8 of shape (B, {size}, {size}, 3), "
+                f"got {crops.dtype} of shape {crops.shape}"
+            )
+        if self.channel_order == "bgr":
+            crops = crops[..., ::-1]
+        scale = (1 / (255 * np.array(self.std))).astype(np.float32)
+        shift = (np.array(self.mean) / self.std).astype(np.float32)
+        return np.ascontiguousarray((crops * scale - shift).transpose(0, 3, 1, 2))
