@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pfld import benchmark, export
+from pfld import benchmark, evaluate, export
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m pfld", description="PFLD landmarks")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (benchmark, export):
+    for command in (evaluate, export, benchmark):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from pfld.files import write_whole
@@ -150,9 +150,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
+    content = BytesIO(path.read_bytes())
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as error:
+        state = torch.load(content, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can go wrong in any way
         raise ValueError(
             f"{path} is not a plain PyTorch state dict; save one with "
             "torch.save(model.state_dict(), path)"

@@ -140,6 +140,7 @@ BAD = {
     "network": ("a.safetensors", {"network": "pfld"}, ValueError, "holds ghostone, not pfld"),
     "order": ("a.safetensors", {"channel_order": "rgb"}, ValueError, "its channel order is bgr"),
     "foreign": ("foreign.pth", {}, ValueError, "no network known here.*conv8"),
+    "pickle": ("broken.pth", {}, ValueError, "broken.pth is not a plain PyTorch state dict"),
     "nan": ("nan.pth", {}, ValueError, "not finite, first in fc.bias"),
     "wrong-order": ("nan.pth", {"channel_order": "hsv"}, ValueError, "hsv"),
 }
@@ -151,6 +152,7 @@ def test_bad_files_and_arguments_are_named(tmp_path, name, options, error, messa
     torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "foreign.pth")
     state = build_network("pfld", width_multiplier=0.25).state_dict()
     state["fc.bias"][3] = torch.nan
+    (tmp_path / "broken.pth").write_bytes(b"\x80\x02h\x00.")  # refers to what it never stored
     torch.save(state, tmp_path / "nan.pth")
     with pytest.raises(error, match=message):
         load_weights(tmp_path / name, **options)

@@ -1,0 +1,117 @@
+"""``python -m pfld evaluate``: the errors of weights on an annotated data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from pfld.evaluation import PROTOCOLS, Evaluation, evaluate
+from pfld.files import write_whole
+from pfld.plots import plot_evaluation, require_plot_suffix
+from pfld.predictor import predict_landmarks
+
+__all__ = ["Evaluation", "add_parser", "evaluate", "format_evaluation", "predict_landmarks"]
+
+
+def format_evaluation(evaluation: Evaluation) -> str:
+    """The results for people, one line per fact; errors in percent."""
+    report, metadata = evaluation.report, evaluation.metadata
+    order = metadata.preprocessing.channel_order
+    lines = [
+        f"{evaluation.weights}: {metadata.network}, {metadata.form}, {order} input",
+        f"{report.count} faces of {evaluation.split}, {evaluation.protocol} crops, "
+        f"{evaluation.scheme.num_landmarks} points, errors over the distance of outer eye corners",
+        f"NME              {report.nme:8.2%}",
+        f"failure rate     {report.failure_rate:8.2%}",
+        f"AUC              {report.auc:8.4f}",
+        f"P50, P90, P95    {report.p50:8.2%} {report.p90:8.2%} {report.p95:8.2%}",
+    ]
+    lines += [f"on {name:14}{error:8.2%}" for name, error in report.groups.items()]
+    lines += [
+        f"with {name:12}{subset.nme:8.2%}  ({subset.count} faces)"
+        for name, subset in evaluation.subsets.items()
+    ]
+    for kind, curve in evaluation.robustness.items():
+        lines.append(f"{kind:17}" + "  ".join(f"{amount:g}: {nme:.2%}" for amount, nme in curve))
+    return "\n".join(lines)
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds the ``evaluate`` command."""
+    parser = commands.add_parser("evaluate", help="measure weights on an annotated data set")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="weights of this package, its ONNX file, or a published checkpoint",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="folder with WFLW_images and WFLW_annotations, or with pictures and .pts files",
+    )
+    parser.add_argument("--split", default="test", help="which faces (default test)")
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="ground-truth",
+        help="where crops come from: ground-truth, about the annotated landmarks (default)",
+    )
+    parser.add_argument(
+        "--channel-order",
+        choices=("rgb", "bgr"),
+        help="what a published checkpoint was trained on (default bgr); other files say so",
+    )
+    parser.add_argument(
+        "--robustness",
+        action="store_true",
+        help="also on crops scaled, shifted and turned (default no)",
+    )
+    parser.add_argument(
+        "--allow-missing",
+        metavar="FRACTION",
+        type=float,
+        default=0.01,
+        help="part of the faces, 0 to 1, whose pictures may be unreadable (default 0.01)",
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", help="write results there, - for stdout alone (default none)"
+    )
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        type=Path,
+        help="draw errors there, .png, .svg or .pdf (default none)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.plot:
+        require_plot_suffix(arguments.plot)
+    evaluation = evaluate(
+        arguments.weights,
+        arguments.data,
+        arguments.split,
+        protocol=arguments.protocol,
+        channel_order=arguments.channel_order,
+        robustness=arguments.robustness,
+        allow_missing=arguments.allow_missing,
+        progress=True,
+    )
+    for reason in evaluation.skipped:
+        print(f"skipped: {reason}", file=sys.stderr)
+    text = json.dumps(evaluation.to_json(), indent=2, allow_nan=False)
+    print(format_evaluation(evaluation), file=sys.stderr if arguments.json == "-" else sys.stdout)
+    if arguments.plot:
+        write_whole(arguments.plot, plot_evaluation(evaluation, arguments.plot))
+    if arguments.json == "-":
+        print(text)
+    elif arguments.json:
+        write_whole(arguments.json, text + "\n")
+    return 0

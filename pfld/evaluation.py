@@ -1,0 +1,232 @@
+"""How well weights find the landmarks of an annotated data set."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.crop_jitter import JITTERS, UNMOVED, CropJitter
+from pfld.data.annotations import ATTRIBUTES, FaceAnnotation, read_faces
+from pfld.data.images import read_image
+from pfld.geometry import FaceCrop
+from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, LandmarkScheme
+from pfld.metrics import LandmarkReport, normalized_point_errors, summarize
+from pfld.predictor import BATCH_SIZE, Predictor, load_predictor
+from pfld.weight_metadata import WeightMetadata
+
+PROTOCOLS = ("ground-truth",)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured, on what, how. Errors are over the distance of the outer eye corners.
+
+    Attributes:
+        weights: Name of the file.
+        protocol: "ground-truth": crops about the annotated landmarks, as wide as ``metadata`` says.
+        scheme: Points compared.
+        report: Over all faces.
+        subsets: Over the faces that have an attribute, for attributes that any face has.
+        errors: Mean error of each face ``(N,)``.
+        robustness: By kind of jitter: its amount and the NME there. Empty unless asked for.
+        skipped: For each face left out, why.
+    """
+
+    weights: str
+    metadata: WeightMetadata
+    split: str
+    protocol: str
+    scheme: LandmarkScheme
+    report: LandmarkReport
+    subsets: dict[str, LandmarkReport]
+    errors: NDArray[np.float64] = field(repr=False)
+    robustness: dict[str, list[tuple[float, float]]]
+    skipped: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values: the protocol, the report's own, then ``subsets`` and ``robustness`` if any."""
+        values: dict[str, object] = {
+            "weights": self.weights,
+            "network": self.metadata.network,
+            "form": self.metadata.form,
+            "channel_order": self.metadata.preprocessing.channel_order,
+            "crop_scale": self.metadata.preprocessing.crop_scale,
+            "split": self.split,
+            "protocol": self.protocol,
+            "scheme": self.scheme.name,
+            "normalizer": "outer eye corners",
+            "skipped": len(self.skipped),
+        }
+        values |= self.report.to_json()
+        if self.subsets:
+            values["subsets"] = {name: report.to_json() for name, report in self.subsets.items()}
+        if self.robustness:
+            values["robustness"] = {
+                kind: [{"amount": amount, "nme": nme} for amount, nme in curve]
+                for kind, curve in self.robustness.items()
+            }
+        return values
+
+
+def evaluate(
+    weights_path: str | Path,
+    data: str | Path,
+    split: str = "test",
+    *,
+    protocol: str = "ground-truth",
+    channel_order: str | None = None,
+    robustness: bool = False,
+    allow_missing: float = 0.01,
+    progress: bool = False,
+) -> Evaluation:
+    """The errors of weights, in their own form, on one split of a data set.
+
+    A network of 98 points is compared in 68 where the data set has 68.
+
+    Args:
+        weights_path: Weights of this package, an ONNX file of this package, or a published checkpoint.
+        data: Folder as :func:`pfld.data.annotations.read_faces` takes it.
+        channel_order: For published checkpoints, as :func:`pfld.weights.load_weights` takes it.
+        robustness: Measure NME on crops of another scale, place and rotation as well.
+        allow_missing: Part of the faces, 0..1, whose pictures may be unreadable.
+        progress: Show a bar on standard error where that is a terminal.
+
+    Raises:
+        FileNotFoundError: When weights or annotations are missing.
+        ValueError: For weights or annotations that are damaged or do not fit together, too many
+            unreadable pictures, or an argument out of range.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+    if not 0 <= allow_missing <= 1:
+        raise ValueError(f"allow_missing must be within 0 to 1, got {allow_missing}")
+    predict, metadata = load_predictor(weights_path, channel_order=channel_order)
+    faces = read_faces(Path(data), split)
+    scheme = _common_scheme(metadata.scheme, faces)
+    moved = [jitter for curve in JITTERS.values() for jitter in curve if not jitter.unmoved]
+    jitters = (UNMOVED, *(moved if robustness else ()))
+    skipped: dict[int, str] = {}
+    measured, batches = [], []
+    with _progress_bar(len(faces), visible=progress) as advance:
+        cropped = _cropped_faces(faces, jitters, metadata, skipped)
+        while batch := list(islice(cropped, BATCH_SIZE)):
+            measured += [face.index for face in batch]
+            batches.append(_point_errors(predict, batch, faces, scheme))
+            if len(skipped) > allow_missing * len(faces):
+                break
+            advance(len(batch))
+    if len(skipped) > allow_missing * len(faces) or not batches:
+        raise ValueError(
+            f"at least {len(skipped)} of {len(faces)} faces have no readable picture, more than "
+            f"{allow_missing:.3g} of them; first: {next(iter(skipped.values()))}. Complete the data set "
+            "or raise --allow-missing"
+        )
+    errors = np.concatenate(batches)  # (N, jitters, L)
+    attributes = np.stack([faces[index].attributes for index in measured])
+    nme = dict(zip(jitters, errors.mean(axis=(0, 2)).tolist()))
+    return Evaluation(
+        weights=Path(weights_path).name,
+        metadata=metadata,
+        split=split,
+        protocol=protocol,
+        scheme=scheme,
+        report=summarize(errors[:, 0], scheme),
+        subsets={
+            name: summarize(errors[has == 1, 0], scheme)
+            for name, has in zip(ATTRIBUTES, attributes.T)
+            if has.any()
+        },
+        errors=errors[:, 0].mean(axis=1),
+        robustness={
+            kind: [(j.amount, nme[UNMOVED if j.unmoved else j]) for j in curve]
+            for kind, curve in JITTERS.items()
+            if robustness
+        },
+        skipped=tuple(skipped.values()),
+    )
+
+
+def _common_scheme(scheme: LandmarkScheme, faces: list[FaceAnnotation]) -> LandmarkScheme:
+    """The scheme to compare in: that of the data set, which the network's has to contain."""
+    for face in faces:
+        if face.scheme not in (scheme, IBUG_68):
+            raise ValueError(
+                f"{face.source} has the points of {face.scheme.name}, the weights find {scheme.name}"
+            )
+        left, right = face.landmarks_px[list(face.scheme.outer_eye_corners)]
+        if (left == right).all():
+            raise ValueError(f"{face.source}: the outer eye corners coincide")
+    return faces[0].scheme
+
+
+@dataclass(frozen=True)
+class _CroppedFace:
+    """One face of the data set, by its index, in several crops ``(V, S, S, 3)`` uint8."""
+
+    index: int
+    crops: tuple[FaceCrop, ...]
+    pixels: NDArray[np.uint8]
+
+
+def _cropped_faces(
+    faces: list[FaceAnnotation],
+    jitters: tuple[CropJitter, ...],
+    metadata: WeightMetadata,
+    skipped: dict[int, str],
+) -> Iterator[_CroppedFace]:
+    """Faces picture by picture, so that each is decoded once; unreadable ones go into ``skipped``."""
+    preprocessing = metadata.preprocessing
+    order = sorted(range(len(faces)), key=lambda index: faces[index].image_path)
+    for path, indices in groupby(order, key=lambda index: faces[index].image_path):
+        try:
+            image = read_image(path)
+        except (ValueError, OSError) as error:
+            skipped |= {index: str(error) for index in indices}
+            continue
+        for index in indices:
+            try:
+                crop = FaceCrop.around(faces[index].landmarks_px, scale=preprocessing.crop_scale)
+            except ValueError as error:
+                raise ValueError(f"{faces[index].source}: {error}") from error
+            crops = tuple(jitter(crop, index) for jitter in jitters)
+            pixels = [crop.extract(image, preprocessing.input_size) for crop in crops]
+            yield _CroppedFace(index, crops, np.stack(pixels))
+
+
+def _point_errors(
+    predict: Predictor,
+    batch: list[_CroppedFace],
+    faces: list[FaceAnnotation],
+    scheme: LandmarkScheme,
+) -> NDArray[np.float64]:
+    """Errors ``(B, V, L)`` of each point in each crop, over the distance of the outer eye corners."""
+    target = np.stack([faces[face.index].landmarks_px for face in batch])
+    errors = []
+    for variant in range(len(batch[0].crops)):
+        found = predict(np.stack([face.pixels[variant] for face in batch]))
+        if found.shape[1] == WFLW_98.num_landmarks != scheme.num_landmarks:
+            found = found[:, WFLW_TO_IBUG]
+        predicted = [face.crops[variant].to_image(points) for face, points in zip(batch, found)]
+        errors.append(normalized_point_errors(predicted, target, scheme))
+    return np.stack(errors, axis=1)
+
+
+@contextmanager
+def _progress_bar(total: int, *, visible: bool) -> Iterator[Callable[[int], None]]:
+    """What to call with the number of faces done."""
+    if not (visible and sys.stderr.isatty()):
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("faces", total=total)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,117 @@
+"""From a weight file of any kind to a function from crops to points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.preprocess import Preprocessing
+from pfld.weight_metadata import WeightMetadata, require_channel_order
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BATCH_SIZE = 32
+
+# RGB crops (N, S, S, 3) uint8 to points (N, L, 2) float32 in fractions of the crop.
+Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def load_predictor(
+    path: str | Path, *, channel_order: str | None = None
+) -> tuple[Predictor, WeightMetadata]:
+    """What the weights compute, in their own form, and what is known about them.
+
+    Args:
+        path: Weights of this package, an ONNX file of this package, or a published checkpoint.
+        channel_order: As :func:`pfld.weights.load_weights` takes it.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: For a file that is damaged, not understood, or not what the arguments say.
+    """
+    path = Path(path)
+    if path.suffix == ".onnx":
+        return _load_onnx(path, channel_order)
+    import torch
+
+    from pfld.weights import load_weights
+
+    network, metadata = load_weights(path, channel_order=channel_order)
+    network.to(memory_format=torch.channels_last)  # 1.7 times as fast on one core
+    return lambda crops: predict_landmarks(network, crops, metadata.preprocessing), metadata
+
+
+def predict_landmarks(
+    network: nn.Module, crops: NDArray[np.uint8], preprocessing: Preprocessing
+) -> NDArray[np.float32]:
+    """Landmarks ``(N, L, 2)`` in fractions of the crop, as ``network`` finds them in eval mode.
+
+    The network's mode is put back afterwards, module by module.
+
+    Args:
+        crops: RGB ``(N, S, S, 3)``.
+
+    Raises:
+        ValueError: For crops of another shape or dtype.
+    """
+    import torch
+
+    parameter = next(network.parameters())
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    points = []
+    try:
+        with torch.inference_mode():
+            # At least one round, so that no crops give no points and a wrong shape is noticed.
+            for start in range(0, max(len(crops), 1), BATCH_SIZE):
+                batch = torch.from_numpy(preprocessing(crops[start : start + BATCH_SIZE]))
+                found = network(batch.to(parameter.device, parameter.dtype))
+                points.append(found.float().unflatten(1, (-1, 2)).cpu().numpy())
+    finally:
+        for module in training:
+            module.training = True
+    return np.concatenate(points)
+
+
+def _load_onnx(path: Path, channel_order: str | None) -> tuple[Predictor, WeightMetadata]:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no ONNX file at {path}")
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except (
+        errors.Fail,
+        errors.InvalidArgument,
+        errors.InvalidGraph,
+        errors.InvalidProtobuf,
+        errors.NoModel,
+        errors.NotImplemented,
+        errors.RuntimeException,
+    ) as error:
+        raise ValueError(f"{path} is damaged or no ONNX file: {error}") from error
+    try:
+        metadata = WeightMetadata.from_strings(session.get_modelmeta().custom_metadata_map)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; python -m pfld export writes such files") from error
+    require_channel_order(metadata, channel_order, path)
+    size, landmarks = metadata.preprocessing.input_size, metadata.num_landmarks
+    shapes = [
+        (item.name, item.shape[1:]) for item in (*session.get_inputs(), *session.get_outputs())
+    ]
+    expected = [("crops", [3, size, size]), ("landmarks", [landmarks, 2])]
+    if shapes != expected:
+        raise ValueError(f"{path} must take and return {expected} per face, it has {shapes}")
+
+    def predict(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        starts = range(0, max(len(crops), 1), BATCH_SIZE)
+        batches = (metadata.preprocessing(crops[i : i + BATCH_SIZE]) for i in starts)
+        return np.concatenate([session.run(["landmarks"], {"crops": b})[0] for b in batches])
+
+    return predict, metadata
