@@ -32,10 +32,6 @@ def small_network():
     return network.eval()
 
 
-def crops(network, count=2):
-    return torch.rand(count, 3, network.input_size, network.input_size) * 2 - 1
-
-
 @pytest.mark.parametrize("form", ["train-time", "reparameterized"])
 def test_saved_weights_load_bit_for_bit(tmp_path, form):
     network = small_network()
@@ -68,10 +64,14 @@ def test_published_checkpoints_are_recognised(tmp_path, name, fused):
     loaded, metadata = load_weights(tmp_path / "a.pth")
     assert metadata.network == name and metadata.width_multiplier == 0.35
     assert metadata.preprocessing == Preprocessing(128, "bgr")
-    x = crops(network)
-    assert_close(loaded(x), network(x), rtol=0, atol=0)
+    assert_close(loaded.state_dict(), network.state_dict(), rtol=0, atol=0)
+
+
+def test_channel_order_of_a_checkpoint_can_be_given(tmp_path):
+    state = build_network("pfld", width_multiplier=0.25).state_dict()
+    torch.save(state, tmp_path / "a.pth")
     _, metadata = load_weights(tmp_path / "a.pth", channel_order="rgb")
-    assert metadata.preprocessing.channel_order == "rgb"
+    assert metadata.preprocessing == Preprocessing(112, "rgb")
 
 
 STRANGE = {
