@@ -23,7 +23,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from pfld.blocks.window_moments import WindowMoments, moments_for
+from pfld.blocks.depthwise_moments import DepthwiseMoments
+from pfld.blocks.strided_moments import StridedDepthwiseMoments
+from pfld.blocks.window_moments import PointwiseMoments, UnfoldedMoments, WindowMoments
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,13 @@ def _add_moment_gradient(
 
 
 def _moments(x: Tensor, layer: FoldedLayer) -> WindowMoments:
-    return moments_for(x, layer.kernel_size, layer.stride, layer.groups)
+    """The cheapest exact moments for the layer's convolution of ``x``."""
+    if (layer.kernel_size, layer.stride, layer.groups) == (1, 1, 1):
+        return PointwiseMoments()
+    # Border strips of a map under two pixels would overlap; so small, it costs nothing written out.
+    if layer.kernel_size == 3 and layer.groups == x.shape[1] and min(x.shape[2:]) > 1:
+        return DepthwiseMoments() if layer.stride == 1 else StridedDepthwiseMoments()
+    return UnfoldedMoments(layer.kernel_size, layer.stride, layer.groups)
 
 
 def _all_reduce(tensors: tuple[Tensor, ...], group: dist.ProcessGroup) -> list[Tensor]:

@@ -73,7 +73,7 @@ class MobileOneBlock(nn.Module):
         has_skip = in_channels == out_channels and stride == 1
         self.rbr_skip = nn.BatchNorm2d(in_channels) if has_skip else None
         self.rbr_conv = nn.ModuleList(self._conv_bn(kernel_size) for _ in range(num_conv_branches))
-        self.rbr_scale = self._conv_bn(1) if kernel_size > 1 else None
+        self.rbr_scale = self._conv_bn(1, _ScaleConv) if kernel_size > 1 else None
 
     @property
     def reparameterized(self) -> bool:
@@ -160,8 +160,8 @@ class MobileOneBlock(nn.Module):
         kernel[channel, channel % kernel.shape[1], centre, centre] = 1
         return kernel
 
-    def _conv(self, kernel_size: int, *, bias: bool) -> nn.Conv2d:
-        return nn.Conv2d(
+    def _conv(self, kernel_size: int, *, bias: bool, cls: type[nn.Conv2d] = nn.Conv2d) -> nn.Conv2d:
+        return cls(
             self.in_channels,
             self.out_channels,
             kernel_size,
@@ -171,9 +171,22 @@ class MobileOneBlock(nn.Module):
             bias=bias,
         )
 
-    def _conv_bn(self, kernel_size: int) -> nn.Sequential:
-        conv = self._conv(kernel_size, bias=False)
+    def _conv_bn(self, kernel_size: int, cls: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
+        conv = self._conv(kernel_size, bias=False, cls=cls)
         return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(self.out_channels)))
+
+
+class _ScaleConv(nn.Conv2d):
+    """1x1 convolution that drops the pixels a stride skips before it convolves.
+
+    The gradient of a strided 1x1 convolution of few channels, in channels_last, is a segmentation
+    fault in PyTorch 2.13 on x86 CPUs.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        step_y, step_x = self.stride
+        kept = x[:, :, ::step_y, ::step_x]
+        return F.conv2d(kept, self.weight, self.bias, groups=self.groups)
 
 
 def _update_running_statistics_(bn: nn.BatchNorm2d, mean: Tensor, unbiased_var: Tensor) -> None:
