@@ -1,0 +1,1 @@
+"""The parts ``train.py`` is put together from."""

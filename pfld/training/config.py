@@ -1,0 +1,143 @@
+"""What a training run is told: one validated, frozen dataclass, filled from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import typing
+from dataclasses import Field, asdict, dataclass, field, fields
+from pathlib import Path
+
+from pfld.networks import NETWORKS
+from pfld.networks.landmark_network import INPUT_SIZES
+
+LOSSES = ("wing", "smooth-l1", "pfld", "pfld-original")
+PRECISIONS = ("no", "bf16", "fp16")
+
+
+def _option(default: object, text: str, choices: tuple | None = None) -> object:
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Every choice a run depends on; each is an option of the command line.
+
+    Raises:
+        ValueError: Naming the option whose value cannot be.
+    """
+
+    data: str = _option("", "folder in WFLW's layout or with .pts files, or 'synthetic'")
+    out: str = _option("runs/ghostone", "folder for checkpoints, logs and the finished weights")
+    cache: str = _option("", "folder for decoded crops (default: .pfld-cache inside --data)")
+    allow_missing: float = _option(0.01, "fraction of pictures that may be unreadable")
+    synthetic_faces: int = _option(3000, "faces to draw for --data synthetic")
+    validation_fraction: float = _option(0.05, "part of the training pictures held out")
+
+    network: str = _option("ghostone", "architecture", tuple(NETWORKS))
+    width_multiplier: float = _option(1.0, "factor on all channel counts, 0.25..2")
+    input_size: int = _option(112, "side of the crop in pixels", tuple(INPUT_SIZES))
+    num_conv_branches: int = _option(6, "convolution branches of a MobileOne block")
+    plain_branches: bool = _option(False, "train branch by branch instead of folded (slow)")
+    initial_weights: str = _option("", "weight file to start from")
+
+    faces: int = _option(200_000, "augmented faces to see in all")
+    batch_size: int = _option(64, "faces per step, over all processes")
+    lr: float = _option(2e-3, "peak learning rate")
+    final_lr_fraction: float = _option(0.01, "learning rate at the end, as a fraction of the peak")
+    warmup: float = _option(0.03, "part of the run over which the learning rate rises")
+    weight_decay: float = _option(0.01, "AdamW's, on kernels of convolutions and the head")
+    clip: float = _option(100.0, "largest norm of the gradient; 0 for none")
+    ema: float = _option(0.998, "decay of the averaged weights per step; 0 for none")
+    precision: str = _option("no", "mixed precision", PRECISIONS)
+    synchronize: bool = _option(False, "batch statistics over all processes")
+    seed: int = _option(0, "of initial weights, order of faces and augmentation")
+
+    loss: str = _option("wing", "what is minimised", LOSSES)
+    wing_width: float = _option(10.0, "where Wing's logarithm ends, in crop pixels")
+    wing_epsilon: float = _option(2.0, "curvature of Wing's logarithm, in crop pixels")
+    beta: float = _option(1.0, "where SmoothL1 turns linear, in crop pixels")
+    fraction_units: bool = _option(False, "feed losses fractions of the crop, as was published")
+    no_mean_shape: bool = _option(False, "leave the head's bias at its random start")
+    teacher: str = _option("", "weight or ONNX file whose points are imitated as well")
+    teacher_weight: float = _option(0.5, "share of the loss that goes to the teacher's points")
+
+    augmentation: float = _option(1.0, "final strength of augmentation, 0..1")
+    augmentation_start: float = _option(0.3, "its strength at the beginning, as a fraction of that")
+    augmentation_until: float = _option(0.6, "part of the run over which it grows")
+
+    evaluate_every: int = _option(20_000, "faces between validations")
+    checkpoint_minutes: float = _option(
+        5.0, "minutes between checkpoints, beside those at validations"
+    )
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            _require_choice(entry, getattr(self, entry.name))
+        positive = (
+            "width_multiplier", "num_conv_branches", "faces", "batch_size", "lr", "wing_width",
+            "wing_epsilon", "beta", "evaluate_every", "checkpoint_minutes", "synthetic_faces",
+        )  # fmt: skip
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{flag(name)} must be positive, got {getattr(self, name)}")
+        shares = (
+            "allow_missing", "validation_fraction", "warmup", "final_lr_fraction", "ema",
+            "teacher_weight", "augmentation", "augmentation_start", "augmentation_until",
+        )  # fmt: skip
+        for name in shares:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{flag(name)} must be from 0 to 1, got {getattr(self, name)}")
+        for name in ("weight_decay", "clip", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{flag(name)} must not be negative, got {getattr(self, name)}")
+        if self.ema == 1:
+            raise ValueError("--ema must be below 1: with 1 the averaged weights never move")
+        if self.faces < self.batch_size:
+            raise ValueError(f"--faces {self.faces} is less than one batch of {self.batch_size}")
+
+    @property
+    def steps(self) -> int:
+        return self.faces // self.batch_size
+
+    @property
+    def out_dir(self) -> Path:
+        return Path(self.out)
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """One option per field of :class:`TrainingConfig`, with its default."""
+    types = typing.get_type_hints(TrainingConfig)
+    for entry in fields(TrainingConfig):
+        text = entry.metadata["help"]
+        if types[entry.name] is bool:
+            parser.add_argument(flag(entry.name), action="store_true", help=text)
+            continue
+        shown = "" if entry.default == "" else " (default: %(default)s)"
+        parser.add_argument(
+            flag(entry.name),
+            type=types[entry.name],
+            default=entry.default,
+            choices=entry.metadata["choices"],
+            help=text.replace("%", "%%") + shown,
+        )
+
+
+def config_from(arguments: argparse.Namespace) -> TrainingConfig:
+    return TrainingConfig(
+        **{entry.name: getattr(arguments, entry.name) for entry in fields(TrainingConfig)}
+    )
+
+
+def _require_choice(entry: Field, value: object) -> None:
+    choices = entry.metadata["choices"]
+    if choices and value not in choices:
+        raise ValueError(
+            f"{flag(entry.name)} must be one of {', '.join(map(str, choices))}, got {value!r}"
+        )

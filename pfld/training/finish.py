@@ -1,0 +1,58 @@
+"""The end of a run: weight files that say what they are, and their metrics."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pfld.export import export_onnx
+from pfld.files import write_whole
+from pfld.training.faces import SYNTHETIC
+from pfld.training.trainer import Trainer, published_name
+from pfld.training.validation import validate
+from pfld.weight_metadata import WeightMetadata
+from pfld.weights import save_weights
+
+
+def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: str) -> list[str]:
+    """Writes train-time weights, re-parameterized ONNX and a JSON of metrics; says what and where.
+
+    The metrics are of the held-out faces and, where the data set has a list of test faces, of those.
+    """
+    from pfld.evaluation import evaluate
+
+    config, folder = trainer.config, trainer.config.out_dir
+    name = published_name(config)
+    errors = validate(trainer.averaged_network, trainer.faces, trainer.validation)
+    metrics = {
+        "validation_nme": float(errors.mean()),
+        "faces_seen": float(config.steps * config.batch_size),
+    }
+
+    def metadata() -> WeightMetadata:
+        return WeightMetadata(
+            config.network,
+            trainer.preprocessing,
+            landmark_scheme=trainer.faces.scheme.name,
+            width_multiplier=config.width_multiplier,
+            num_conv_branches=config.num_conv_branches,
+            training_data=data_name,
+            metrics=metrics,
+        )
+
+    weights = folder / f"{name}.safetensors"
+    save_weights(weights, trainer.averaged_network, metadata())
+    report: dict[str, Any] = {"config": config.as_dict(), "data": data_name, **metrics}
+    if config.data != SYNTHETIC:
+        try:
+            report["test"] = evaluate(weights, config.data).to_json()
+        except FileNotFoundError:
+            pass  # a data set without a test split
+    if "test" in report:
+        metrics["test_nme"] = report["test"]["nme"]
+        save_weights(weights, trainer.averaged_network, metadata())
+    export_onnx(trainer.averaged_network, folder / f"{name}.onnx", metadata())
+    report["history"] = [row for row in history if "validation_nme" in row]
+    write_whole(folder / f"{name}.json", json.dumps(report, indent=2) + "\n")
+    lines = [f"{key}: {value:.4f}" for key, value in metrics.items() if key.endswith("nme")]
+    return [*lines, f"wrote {name}.safetensors, {name}.onnx and {name}.json to {folder}"]

@@ -1,0 +1,85 @@
+"""What a run shows while it goes: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+
+from accelerate import Accelerator
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from pfld.training.config import TrainingConfig
+
+_SECONDS_BETWEEN_LINES = 30
+
+
+class TrainingProgress:
+    """Progress of decoding and of training; silent on all processes but the first."""
+
+    def __init__(self, config: TrainingConfig, accelerator: Accelerator) -> None:
+        self._config = config
+        self._shown = accelerator.is_main_process
+        self._console = Console(stderr=True, quiet=not self._shown, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not (self._shown and self._console.is_terminal),
+        )
+        self._task = None
+        self._printed = 0.0
+
+    def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def print(self, line: str) -> None:
+        self._console.print(line, markup=False, soft_wrap=True)
+
+    def decoded(self, done: int, total: int) -> None:
+        """Notes how many faces have been cut out of their pictures."""
+        if self._task is None:
+            self._task = self._bar.add_task("cutting out faces", total=total, rate="")
+        self._bar.update(self._task, completed=done)
+
+    def start(self, step: int) -> None:
+        """Begins the bar of training, at ``step``."""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        total = self._config.steps * self._config.batch_size
+        done = step * self._config.batch_size
+        self._task = self._bar.add_task("training", total=total, completed=done, rate="")
+
+    def advance(self) -> None:
+        self._bar.update(self._task, advance=self._config.batch_size)
+
+    def show(self, row: dict[str, float]) -> None:
+        """A row of the history: on the bar, and as a line where there is none or it has a validation."""
+        rate = row["images_per_second"]
+        self._bar.update(self._task, rate=f"loss {row['loss']:.1f}  {rate:.1f} images/s")
+        now = time.monotonic()
+        due = self._bar.disable and now - self._printed > _SECONDS_BETWEEN_LINES
+        if not due and "validation_nme" not in row:
+            return
+        self._printed = now
+        left = (self._config.steps * self._config.batch_size - row["faces"]) / rate / 60
+        nme = f", validation NME {row['validation_nme']:.4f}" if "validation_nme" in row else ""
+        self.print(
+            f"{row['faces']:,} faces: loss {row['loss']:.2f}{nme}, "
+            f"{rate:.1f} images/s, {left:.0f} min left"
+        )

@@ -1,0 +1,70 @@
+"""What depends on how far a run has come: learning rate, augmentation, which faces come next."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.training.config import TrainingConfig
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """Rises linearly from 0, then falls along a half cosine. Source: Loshchilov and Hutter 2017."""
+    warmup_steps = config.warmup * config.steps
+    if step < warmup_steps:
+        return config.lr * (step + 1) / (warmup_steps + 1)
+    progress = (step - warmup_steps) / max(1, config.steps - warmup_steps)
+    low = config.lr * config.final_lr_fraction
+    return low + (config.lr - low) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def augmentation_strength(config: TrainingConfig, step: int) -> float:
+    """Grows linearly over the first part of the run: a young network learns faster from easy faces."""
+    grown = 1.0
+    if config.augmentation_until > 0:
+        grown = min(1.0, step / (config.augmentation_until * config.steps))
+    start = config.augmentation_start
+    return config.augmentation * (start + (1 - start) * grown)
+
+
+class FaceOrder:
+    """Which faces make up a batch: one shuffled pass over all after the other, without a gap.
+
+    The batch of a step follows from seed and step alone, so a resumed run needs no memory of it.
+    """
+
+    def __init__(self, num_faces: int, batch_size: int, seed: int) -> None:
+        self.num_faces = num_faces
+        self.batch_size = batch_size
+        self.seed = seed
+        self._epoch = -1
+        self._shuffled: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def batch(self, step: int) -> NDArray[np.int64]:
+        """Indices ``(batch_size,)`` of the global batch."""
+        places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs, offsets = np.divmod(places, self.num_faces)
+        indices = np.empty(self.batch_size, np.int64)
+        for epoch in np.unique(epochs):
+            indices[epochs == epoch] = self._pass(int(epoch))[offsets[epochs == epoch]]
+        return indices
+
+    def _pass(self, epoch: int) -> NDArray[np.int64]:
+        if epoch != self._epoch:
+            self._shuffled = np.random.default_rng((self.seed, epoch)).permutation(self.num_faces)
+            self._epoch = epoch
+        return self._shuffled
+
+
+def rows_of_process(batch_size: int, process: int, processes: int) -> slice:
+    """The part of a global batch one process works on.
+
+    Raises:
+        ValueError: When the batch cannot be shared out evenly.
+    """
+    if batch_size % processes:
+        raise ValueError(f"--batch-size {batch_size} cannot be shared by {processes} processes")
+    share = batch_size // processes
+    return slice(process * share, (process + 1) * share)

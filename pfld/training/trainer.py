@@ -1,0 +1,197 @@
+"""One training run: its parts, a step, its state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from pfld.blocks import set_folded_training, synchronize_moments
+from pfld.data.augment import AugmentationConfig, draw_augmentation
+from pfld.data.face_set import FaceSet, split_by_picture
+from pfld.networks import LandmarkNetwork, build_network
+from pfld.preprocess import Preprocessing
+from pfld.training.averaging import WeightAverage
+from pfld.training.config import TrainingConfig
+from pfld.training.faces import FaceBatches, mean_shape
+from pfld.training.objective import (
+    TrainedModule,
+    landmark_loss,
+    parameter_groups,
+    start_at_mean_shape_,
+    wants_pose,
+)
+from pfld.training.schedule import (
+    FaceOrder,
+    augmentation_strength,
+    learning_rate,
+    rows_of_process,
+)
+from pfld.training.teacher import Teacher
+from pfld.weights import load_state, load_weights
+
+# Options that may differ between a run and its resumption: they say where and when, not what.
+MAY_CHANGE = frozenset({"data", "out", "cache", "evaluate_every", "checkpoint_minutes"})
+
+
+class Trainer:
+    """Everything a run consists of, on this process's device.
+
+    Args:
+        faces: The set to train on; part of it is held out (:attr:`validation`).
+
+    Raises:
+        ValueError, FileNotFoundError: For options that do not fit together or files that do not load.
+    """
+
+    def __init__(self, config: TrainingConfig, faces: FaceSet, accelerator: Accelerator) -> None:
+        self.config = config
+        self.accelerator = accelerator
+        self.preprocessing = Preprocessing(input_size=config.input_size)
+        self.training, self.validation = split_by_picture(
+            faces.pictures, config.validation_fraction
+        )
+        self.faces = FaceBatches(faces, self.preprocessing, accelerator.device)
+        self.order = FaceOrder(len(self.training), config.batch_size, config.seed)
+        self.rows = rows_of_process(
+            config.batch_size, accelerator.process_index, accelerator.num_processes
+        )
+        self.augmentation = AugmentationConfig()
+        self.step_number = 0
+
+        torch.manual_seed(config.seed)
+        module = TrainedModule(self._network(faces), with_pose=wants_pose(config))
+        set_folded_training(module, enabled=not config.plain_branches)
+        if config.synchronize:
+            synchronize_moments(module)
+            if accelerator.device.type == "cuda":
+                module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        module.to(accelerator.device)
+        groups = parameter_groups(module, config.weight_decay)
+        fused = accelerator.device.type in ("cpu", "cuda")
+        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+        self.module, self.optimizer = accelerator.prepare(module, optimizer)
+        self.average = WeightAverage(self.network, config.ema) if config.ema else None
+        self.teacher = (
+            Teacher(config.teacher, faces.scheme, accelerator.device) if config.teacher else None
+        )
+
+    def _network(self, faces: FaceSet) -> LandmarkNetwork:
+        config = self.config
+        network = build_network(
+            config.network,
+            width_multiplier=config.width_multiplier,
+            num_landmarks=faces.scheme.num_landmarks,
+            input_size=config.input_size,
+            num_conv_branches=config.num_conv_branches,
+        )
+        if not config.no_mean_shape:
+            shape = mean_shape(faces, self.training, self.preprocessing.crop_scale)
+            start_at_mean_shape_(network, shape)
+        if config.initial_weights:
+            start, _ = load_weights(config.initial_weights, network=config.network)
+            load_state(network, start.state_dict())
+        return network
+
+    @property
+    def network(self) -> LandmarkNetwork:
+        """The network being trained."""
+        return self.accelerator.unwrap_model(self.module).network
+
+    @property
+    def averaged_network(self) -> LandmarkNetwork:
+        """The network a run is about: its weights averaged over steps, or as they are without that."""
+        return self.network if self.average is None else self.average.network
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """This process's share of a step's augmented faces: pixels, landmarks, attributes."""
+        indices = self.training[self.order.batch(step)][self.rows]
+        seed = np.random.SeedSequence((self.config.seed, step)).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(seed))
+        draw = draw_augmentation(
+            self.config.batch_size,
+            generator,
+            self.augmentation,
+            strength=augmentation_strength(self.config, step),
+        )
+        return self.faces.batch(indices, draw.rows(self.rows))
+
+    def step(self) -> Tensor:
+        """Takes one step; the loss over this process's faces, detached."""
+        config, accelerator = self.config, self.accelerator
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.step_number)
+        images, landmarks, attributes = self.batch(self.step_number)
+        self.module.train()
+        with accelerator.autocast():
+            prediction, angles = self.module(self.faces.normalized(images))
+        loss = landmark_loss(config, prediction, angles, landmarks, attributes)
+        if self.teacher is not None:
+            taught = landmark_loss(config, prediction, angles, self.teacher(images), attributes)
+            loss = torch.lerp(loss, taught, config.teacher_weight)
+        accelerator.backward(loss)
+        if config.clip:
+            accelerator.clip_grad_norm_(self.module.parameters(), config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step_number += 1
+        if self.average is not None:
+            self.average.update(self.network, self.step_number)
+        return loss.detach()
+
+    def describe(self, step: int) -> dict[str, float]:
+        """Where a run stands after ``step`` steps: the columns of a log row that follow from it."""
+        return {
+            "step": step,
+            "faces": step * self.config.batch_size,
+            "lr": learning_rate(self.config, step - 1),
+            "augmentation": augmentation_strength(self.config, step - 1),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """All that resuming needs beside the faces; plain tensors, numbers and text."""
+        scaler = self.accelerator.scaler
+        return {
+            "config": self.config.as_dict(),
+            "module": self.accelerator.unwrap_model(self.module).state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.network.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "num_faces": len(self.training),
+        }
+
+    def load(self, step: int, state: dict[str, Any]) -> None:
+        """Goes on where ``state`` was taken.
+
+        Raises:
+            ValueError: When it belongs to a run with other options or other faces.
+        """
+        theirs, mine = state["config"], self.config.as_dict()
+        changed = [
+            f"{name} was {theirs.get(name)!r}, is {mine[name]!r}"
+            for name in mine
+            if name not in MAY_CHANGE and theirs.get(name) != mine[name]
+        ]
+        if state["num_faces"] != len(self.training):
+            changed.append(f"training faces were {state['num_faces']}, are {len(self.training)}")
+        if changed:
+            raise ValueError(
+                f"--resume goes on with the options a run began with; {'; '.join(changed)}. "
+                "Pass the old ones, or another --out for a new run"
+            )
+        load_state(self.accelerator.unwrap_model(self.module), state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            load_state(self.average.network, state["average"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.step_number = step
+
+
+def published_name(config: TrainingConfig) -> str:
+    """What a run's weight files are called: the network, with its width where that is not 1."""
+    width = "" if config.width_multiplier == 1 else f"-w{config.width_multiplier:g}"
+    return f"{config.network}{width}"

@@ -1,0 +1,328 @@
+"""Training: schedule, checkpoints, averaging, and whole runs of ``train.py`` on drawn faces."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+import train
+from pfld.training.averaging import WeightAverage
+from pfld.training.checkpoints import load_checkpoint, save_checkpoint
+from pfld.training.config import TrainingConfig
+from pfld.training.schedule import (
+    FaceOrder,
+    augmentation_strength,
+    learning_rate,
+    rows_of_process,
+)
+
+ROOT = Path(train.__file__).parent
+SMALL = [
+    "--data", "synthetic", "--width-multiplier", "0.25", "--num-conv-branches", "1",
+    "--input-size", "96", "--batch-size", "8", "--validation-fraction", "0.1",
+    "--synthetic-faces", "120",
+]  # fmt: skip
+
+
+def run(out, *options):
+    return train.main([*SMALL, "--out", str(out), *options])
+
+
+def losses(out):
+    rows = (Path(out) / "log.csv").read_text().splitlines()
+    column = rows[0].split(",").index("loss")
+    return [float(row.split(",")[column]) for row in rows[1:]]
+
+
+def newest(out):
+    return load_checkpoint(Path(out))[1]
+
+
+# Schedule
+
+
+def test_learning_rate_rises_to_its_peak_and_falls_to_its_fraction():
+    config = TrainingConfig(faces=64_000, batch_size=64, lr=1.0, warmup=0.1, final_lr_fraction=0.05)
+    rates = [learning_rate(config, step) for step in range(1000)]
+    assert rates[0] < 0.02 and max(rates) == pytest.approx(1.0, abs=0.02)
+    assert int(np.argmax(rates)) == pytest.approx(100, abs=2)
+    assert rates[-1] == pytest.approx(0.05, abs=1e-3)
+    assert all(a >= b for a, b in zip(rates[101:], rates[102:]))
+
+
+def test_augmentation_grows_and_stays():
+    config = TrainingConfig(
+        faces=6400, batch_size=64, augmentation_start=0.2, augmentation_until=0.5
+    )
+    assert augmentation_strength(config, 0) == pytest.approx(0.2)
+    assert augmentation_strength(config, 25) == pytest.approx(0.6)
+    assert augmentation_strength(config, 50) == augmentation_strength(config, 99) == 1.0
+
+
+def test_every_face_comes_once_an_epoch_across_batches():
+    order = FaceOrder(num_faces=10, batch_size=4, seed=0)
+    seen = np.concatenate([order.batch(step) for step in range(5)])
+    for epoch in (seen[:10], seen[10:]):
+        assert sorted(epoch) == list(range(10))
+    assert list(seen[:10]) != list(seen[10:])
+    assert list(FaceOrder(10, 4, 0).batch(3)) == list(seen[12:16])
+
+
+def test_processes_share_a_batch_without_overlap():
+    rows = [rows_of_process(12, process, 3) for process in range(3)]
+    assert [i for part in rows for i in range(12)[part]] == list(range(12))
+    with pytest.raises(ValueError, match="--batch-size"):
+        rows_of_process(10, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": "resnet"}, "--network"),
+        ({"lr": 0.0}, "--lr"),
+        ({"ema": 1.0}, "--ema"),
+        ({"faces": 5}, "--faces"),
+        ({"augmentation": 1.5}, "--augmentation"),
+        ({"lr": math.nan}, "--lr"),
+        ({"input_size": 100}, "--input-size"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_impossible_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingConfig(**options)
+
+
+# Checkpoints and averaging
+
+
+def test_two_newest_checkpoints_are_kept(tmp_path):
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, {"value": torch.tensor(step)})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-00000002.pt",
+        "step-00000003.pt",
+    ]
+    assert load_checkpoint(tmp_path)[0] == 3
+
+
+@pytest.mark.parametrize("left", [0, 100, -50], ids=["empty", "start", "all but the end"])
+def test_truncated_checkpoint_falls_back_saying_so(tmp_path, left):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, {"value": torch.full((1000,), step)})
+    path = tmp_path / "step-00000002.pt"
+    path.write_bytes(path.read_bytes()[:left])
+    said = []
+    step, state = load_checkpoint(tmp_path, said.append)
+    assert step == 1 and state["value"][0] == 1
+    assert len(said) == 1 and "step-00000002.pt" in said[0]
+
+
+def test_checkpoints_that_carry_code_do_not_run_it(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.system, (f"touch {tmp_path / 'ran'}",))
+
+    torch.save({"value": Evil()}, tmp_path / "step-00000001.pt")
+    with pytest.raises(ValueError, match="none of the 1"):
+        load_checkpoint(tmp_path, lambda line: None)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    assert load_checkpoint(tmp_path / "missing") is None
+
+
+def test_average_follows_weights_and_running_statistics():
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    average = WeightAverage(network, decay=0.9)
+    with torch.no_grad():
+        network[0].weight.fill_(1.0)
+        network[1].running_mean.fill_(1.0)
+        average.network[0].weight.fill_(0.0)
+    for step in range(1, 1001):
+        average.update(network, step + 1000)
+        expected = 1 - 0.9**step
+        if step in (1, 5):
+            assert average.network[0].weight.item() == pytest.approx(expected, rel=1e-4)
+            assert average.network[1].running_mean.item() == pytest.approx(expected, rel=1e-4)
+    assert not average.network.training and network.training
+
+
+# Whole runs
+
+
+def test_run_leaves_weights_onnx_metrics_log_and_pictures(tmp_path, capsys):
+    assert run(tmp_path, "--faces", "160", "--evaluate-every", "80") == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {
+        "ghostone-w0.25.safetensors", "ghostone-w0.25.onnx", "ghostone-w0.25.json", "log.csv",
+        "curves.png", "validation.png", "tensorboard",
+    } <= names  # fmt: skip
+    report = json.loads((tmp_path / "ghostone-w0.25.json").read_text())
+    assert report["data"] == "synthetic" and math.isfinite(report["validation_nme"])
+    assert [row["faces"] for row in report["history"]] == [80, 160]
+    assert "validation NME" in capsys.readouterr().err
+
+
+def test_training_lowers_the_error(tmp_path):
+    options = ("--network", "ghostnet", "--faces", "960", "--lr", "0.01", "--ema", "0.9")
+    assert run(tmp_path, *options, "--evaluate-every", "320", "--augmentation", "0") == 0
+    report = json.loads((tmp_path / "ghostnet-w0.25.json").read_text())
+    nmes = [row["validation_nme"] for row in report["history"]]
+    assert nmes[-1] < 0.7 * nmes[0]
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
+    options = ("--faces", "240", "--evaluate-every", "80")
+    monkeypatch.setattr(train, "write_results", lambda *_: [])
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(whole, *options) == 0
+
+    class StopAfter:
+        def __init__(self, steps):
+            self.steps = steps
+
+        def __call__(self, request):
+            self.steps -= 1
+            request.stopped = self.steps < 0
+            return request.stopped
+
+    for steps in (13, 9):
+        stop = StopAfter(steps)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pfld.training.interrupt.StopRequest.check", lambda self, s=stop: s(self))
+            assert run(parts, *options, "--resume") == train.STOPPED
+    assert run(parts, *options, "--resume") == 0
+    assert losses(parts)[-1] == pytest.approx(losses(whole)[-1], rel=1e-5)
+    mine, theirs = newest(parts), newest(whole)
+    for part in ("module", "average"):
+        assert_close(mine[part], theirs[part], rtol=1e-5, atol=1e-7)
+
+
+def test_killed_run_resumes_to_the_same_loss(tmp_path):
+    options = [*SMALL, "--faces", "240", "--evaluate-every", "40", "--seed", "3"]
+    command = [sys.executable, ROOT / "train.py", *options]
+    killed = tmp_path / "killed"
+    for _ in range(2):
+        process = subprocess.Popen(
+            [*command, "--out", killed, "--resume"], stderr=subprocess.DEVNULL, env=one_thread()
+        )
+        before = set(killed.glob("step-*.pt")) if killed.exists() else set()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if killed.exists() and set(killed.glob("step-*.pt")) - before:
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, "--out", killed, "--resume"], check=True, env=one_thread())
+    whole = tmp_path / "whole"
+    subprocess.run([*command, "--out", whole], check=True, env=one_thread())
+    assert_close(newest(killed)["module"], newest(whole)["module"], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(losses(killed), losses(whole), rtol=1e-5)
+
+
+def one_thread():
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def test_ctrl_c_saves_and_exits_cleanly(tmp_path):
+    command = [sys.executable, ROOT / "train.py", *SMALL, "--faces", "80000", "--out", tmp_path]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread())
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("tensorboard/*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == train.STOPPED
+    assert "--resume" in said and "Traceback" not in said
+    assert len(list(tmp_path.glob("step-*.pt"))) >= 1
+
+
+def test_resume_refuses_other_options_and_names_them(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "write_results", lambda *_: [])
+    assert run(tmp_path, "--faces", "80") == 0
+    assert run(tmp_path, "--faces", "80", "--lr", "0.1", "--resume") == 2
+    assert "lr was 0.003, is 0.1" in capsys.readouterr().err
+
+
+def test_second_run_into_the_same_folder_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "write_results", lambda *_: [])
+    assert run(tmp_path, "--faces", "80") == 0
+    assert run(tmp_path, "--faces", "80") == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--loss", "smooth-l1"), ("--loss", "pfld"), ("--loss", "pfld-original"),
+        ("--fraction-units",), ("--network", "pfld"), ("--network", "ghostnet-slim"),
+        ("--plain-branches",), ("--ema", "0"), ("--clip", "0"),
+    ],
+    ids="".join,
+)  # fmt: skip
+def test_choices_train(tmp_path, options, monkeypatch):
+    monkeypatch.setattr(train, "write_results", lambda *_: [])
+    assert run(tmp_path, "--faces", "24", *options) == 0
+    assert all(math.isfinite(loss) for loss in losses(tmp_path))
+
+
+def test_bf16_trains_in_a_process_of_its_own(tmp_path):
+    command = [sys.executable, ROOT / "train.py", *SMALL, "--faces", "16", "--precision", "bf16"]
+    subprocess.run([*command, "--out", tmp_path], check=True, env=one_thread())
+    assert math.isfinite(losses(tmp_path)[-1])
+
+
+def test_teacher_draws_the_student_to_its_points(tmp_path):
+    assert run(tmp_path / "teacher", "--faces", "80") == 0
+    for suffix in ("safetensors", "onnx"):
+        teacher = tmp_path / "teacher" / f"ghostone-w0.25.{suffix}"
+        out = tmp_path / suffix
+        assert run(out, "--faces", "80", "--teacher", str(teacher), "--teacher-weight", "1") == 0
+    first, second = (losses(tmp_path / suffix) for suffix in ("safetensors", "onnx"))
+    np.testing.assert_allclose(first, second, rtol=1e-3)
+    assert first != losses(tmp_path / "teacher")
+
+
+def test_run_starts_from_given_weights(tmp_path):
+    assert run(tmp_path / "first", "--faces", "80") == 0
+    start = tmp_path / "first" / "ghostone-w0.25.safetensors"
+    options = ("--faces", "8", "--initial-weights", str(start), "--lr", "1e-9")
+    assert run(tmp_path / "second", *options) == 0
+    results = [
+        json.loads((tmp_path / name / "ghostone-w0.25.json").read_text())["validation_nme"]
+        for name in ("first", "second")
+    ]
+    assert results[1] < 1.5 * results[0]
+
+
+def test_without_data_five_lines_say_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("train.find_data", lambda root: None)
+    assert train.main([]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 5
+    assert "WFLW" in said and "--data synthetic" in said
+
+
+def test_data_that_is_not_there_is_one_line(tmp_path, capsys):
+    assert train.main(["--data", str(tmp_path / "missing"), "--out", str(tmp_path / "out")]) == 2
+    assert "error: no folder at" in capsys.readouterr().err
+
+
+def test_contact_sheet_is_written_without_training(tmp_path):
+    assert run(tmp_path / "out", "--contact-sheet", str(tmp_path / "sheet.png")) == 0
+    assert (tmp_path / "sheet.png").stat().st_size > 100_000
+    assert not list((tmp_path / "out").glob("step-*.pt"))

@@ -1,0 +1,178 @@
+"""Trains a landmark network: ``python train.py --data DIR``, or ``--data synthetic`` to see it work.
+
+Several processes or hosts: ``accelerate launch train.py ...`` or, on CPUs, ``torchrun``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from pfld.data.face_set import FaceSet
+from pfld.training.checkpoints import load_checkpoint, save_checkpoint
+from pfld.training.config import TrainingConfig, add_options, config_from
+from pfld.training.faces import SYNTHETIC, find_data, training_faces
+from pfld.training.finish import write_results
+from pfld.training.history import History
+from pfld.training.interrupt import StopRequest
+from pfld.training.memory import keep_freed_memory
+from pfld.training.pictures import save_augmented_faces, save_validation_faces
+from pfld.training.progress import TrainingProgress
+from pfld.training.trainer import Trainer
+from pfld.training.validation import validate
+
+NO_DATA = """\
+No faces to train on: there is no data/WFLW here.
+1. Get WFLW_images.tar.gz and WFLW_annotations.tar.gz from https://wywu.github.io/projects/LAB/WFLW.html
+2. Unpack both into data/WFLW, which then holds WFLW_images/ and WFLW_annotations/, and run this again;
+3. or pass --data DIR: any folder in that layout, or one with pictures and .pts files of 68 points;
+4. or pass --data synthetic: faces this project draws itself, to see the whole thing work in minutes."""
+
+# Enough to see errors fall on drawn faces, which are easy.
+SYNTHETIC_DEFAULTS = {
+    "faces": 4096, "batch_size": 32, "lr": 3e-3, "ema": 0.98, "evaluate_every": 1024,
+    "out": "runs/synthetic",
+}  # fmt: skip
+LOG_EVERY = 10  # steps
+STOPPED = 130  # exit status after Ctrl-C, as shells have it
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parses the command line and trains; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_options(parser)
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the newest checkpoint in --out, if any"
+    )
+    parser.add_argument(
+        "--contact-sheet", metavar="FILE", help="write augmented faces to a PNG file and stop"
+    )
+    if parser.parse_known_args(argv)[0].data == SYNTHETIC:
+        parser.set_defaults(**SYNTHETIC_DEFAULTS)
+    arguments = parser.parse_args(argv)
+    arguments.data = arguments.data or find_data(Path(__file__).parent) or ""
+    if not arguments.data:
+        print(NO_DATA, file=sys.stderr)
+        return 2
+    try:
+        config = config_from(arguments)
+        sheet = Path(arguments.contact_sheet) if arguments.contact_sheet else None
+        return train(config, resume=arguments.resume, contact_sheet=sheet)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def train(
+    config: TrainingConfig, *, resume: bool = False, contact_sheet: Path | None = None
+) -> int:
+    """Trains as configured and writes weights, log and pictures into ``config.out``."""
+    keep_freed_memory()
+    on_cpu = not torch.cuda.is_available()
+    accelerator = Accelerator(mixed_precision=config.precision, cpu=on_cpu)
+    progress = TrainingProgress(config, accelerator)
+    with progress, StopRequest(accelerator) as stop_request:
+        faces = load_faces(config, accelerator, progress)
+        trainer = Trainer(config, faces, accelerator)
+        if contact_sheet is not None:
+            save_augmented_faces(trainer, contact_sheet)
+            return 0
+        found = load_checkpoint(config.out_dir, progress.print) if resume else None
+        if not resume and any(config.out_dir.glob("step-*.pt")):
+            raise ValueError(f"{config.out} holds a run already; pass --resume or another --out")
+        rows = []
+        if found is not None:
+            step, state = found
+            trainer.load(step, state)
+            rows = state["history"]
+            progress.print(f"resumed at step {step} of {config.steps}")
+        history = History(config.out_dir, rows) if accelerator.is_main_process else None
+        run(trainer, history, progress, stop_request)
+        if stop_request.stopped:
+            progress.print(f"stopped at step {trainer.step_number}; --resume goes on from here")
+            return STOPPED
+        if accelerator.is_main_process:
+            for line in write_results(trainer, history.rows, faces.name):
+                progress.print(line)
+            history.close()
+        accelerator.wait_for_everyone()
+    accelerator.end_training()
+    return 0
+
+
+def load_faces(
+    config: TrainingConfig, accelerator: Accelerator, progress: TrainingProgress
+) -> FaceSet:
+    """The training faces; one process of each host decodes pictures, the others read its cache."""
+    with accelerator.local_main_process_first():
+        faces = training_faces(config, progress.print, progress.decoded)
+    progress.print(f"{len(faces)} faces of {len(set(faces.pictures))} pictures from {faces.name}")
+    return faces
+
+
+def run(
+    trainer: Trainer,
+    history: History | None,
+    progress: TrainingProgress,
+    stop_request: StopRequest,
+) -> None:
+    """Steps until the last one or until asked to stop, logging, validating, saving checkpoints."""
+    config = trainer.config
+    losses: list[torch.Tensor] = []
+    logged = saved = time.monotonic()
+    progress.start(trainer.step_number)
+    while trainer.step_number < config.steps and not stop_request.check():
+        losses.append(trainer.step())
+        progress.advance()
+        step = trainer.step_number
+        last = step == config.steps
+        validating = last or crossed(step, config.batch_size, config.evaluate_every)
+        if step % LOG_EVERY and not validating:
+            continue
+
+        loss = trainer.accelerator.reduce(torch.stack(losses).mean(), "mean").item()
+        if not math.isfinite(loss):
+            raise ValueError(f"the loss is {loss} at step {step}; lower --lr")
+        now = time.monotonic()
+        row = trainer.describe(step) | {
+            "loss": loss,
+            "images_per_second": len(losses) * config.batch_size / (now - logged),
+        }
+        losses = []
+        if validating and history is not None:
+            errors = validate(trainer.averaged_network, trainer.faces, trainer.validation)
+            row["validation_nme"] = float(errors.mean())
+            save_validation_faces(trainer, config.out_dir / "validation.png")
+        logged = time.monotonic()
+        progress.show(row)
+        due = trainer.accelerator.gather(
+            torch.tensor(
+                [now - saved > 60 * config.checkpoint_minutes], device=trainer.accelerator.device
+            )
+        )[0]
+        if history is not None:
+            history.add(row)
+            if validating or due:
+                save_checkpoint(config.out_dir, step, trainer.state() | {"history": history.rows})
+                history.write()
+        if validating or due:
+            saved = time.monotonic()
+    if stop_request.stopped and history is not None:
+        state = trainer.state() | {"history": history.rows}
+        save_checkpoint(config.out_dir, trainer.step_number, state)
+        history.write()
+
+
+def crossed(step: int, batch_size: int, every: int) -> bool:
+    """Whether this step took the number of faces seen over a multiple of ``every``."""
+    return step * batch_size // every > (step - 1) * batch_size // every
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
