@@ -225,6 +225,22 @@ def test_autocast_convolves_in_bfloat16_and_keeps_statistics_wide(spec):
     assert folded.rbr_conv[0].bn.running_mean.dtype == torch.float32
 
 
+@pytest.mark.parametrize("spec", [BLOCKS["pointwise"], BLOCKS["depthwise, odd map"]])
+def test_autocast_gives_what_branches_give_to_bfloat16s_digits(spec):
+    torch.manual_seed(0)
+    folded, plain = (block.float() for block in pair(spec))
+    x = torch.randn(4, spec[0], spec[5], spec[6])
+    results = []
+    for block in (folded, plain):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = block(x).float()
+        out.square().mean().backward()
+        gradient = torch.cat([conv.conv.weight.grad.flatten() for conv in block.rbr_conv])
+        results.append((out.detach(), gradient))
+    for one, other in zip(*results):
+        assert (one - other).norm() < 0.03 * other.norm()
+
+
 def test_eval_mode_and_state_dict_are_untouched():
     folded, plain = pair(BLOCKS["dense"])
     x = torch.randn(2, 4, 5, 5, dtype=torch.float64)

@@ -12,6 +12,7 @@ from pfld.networks.landmark_network import INPUT_SIZES
 
 LOSSES = ("wing", "smooth-l1", "pfld", "pfld-original")
 PRECISIONS = ("no", "bf16", "fp16")
+PATHS = frozenset({"data", "out", "cache", "initial_weights", "teacher"})
 
 
 def _option(default: object, text: str, choices: tuple | None = None) -> object:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pfld.export import export_onnx
 from pfld.files import write_whole
+from pfld.training.config import PATHS, TrainingConfig
 from pfld.training.faces import SYNTHETIC
 from pfld.training.trainer import Trainer, published_name
 from pfld.training.validation import validate
@@ -42,7 +44,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
 
     weights = folder / f"{name}.safetensors"
     save_weights(weights, trainer.averaged_network, metadata())
-    report: dict[str, Any] = {"config": config.as_dict(), "data": data_name, **metrics}
+    report: dict[str, Any] = {"config": _without_folders(config), "data": data_name, **metrics}
     if config.data != SYNTHETIC:
         try:
             report["test"] = evaluate(weights, config.data).to_json()
@@ -56,3 +58,11 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
     write_whole(folder / f"{name}.json", json.dumps(report, indent=2) + "\n")
     lines = [f"{key}: {value:.4f}" for key, value in metrics.items() if key.endswith("nme")]
     return [*lines, f"wrote {name}.safetensors, {name}.onnx and {name}.json to {folder}"]
+
+
+def _without_folders(config: TrainingConfig) -> dict[str, object]:
+    """The options, of paths their last part only: results are passed on, folders are not."""
+    return {
+        name: Path(value).name if value and name in PATHS else value
+        for name, value in config.as_dict().items()
+    }
