@@ -36,7 +36,7 @@ No faces to train on: there is no data/WFLW here.
 
 # Enough to see errors fall on drawn faces, which are easy.
 SYNTHETIC_DEFAULTS = {
-    "faces": 4096, "batch_size": 32, "lr": 3e-3, "ema": 0.98, "evaluate_every": 1024,
+    "faces": 3072, "batch_size": 32, "lr": 3e-3, "ema": 0.98, "evaluate_every": 768,
     "out": "runs/synthetic",
 }  # fmt: skip
 LOG_EVERY = 10  # steps
@@ -124,11 +124,11 @@ def run(
 ) -> None:
     """Steps until the last one or until asked to stop, logging, validating, saving checkpoints."""
     config = trainer.config
-    losses: list[torch.Tensor] = []
     logged = saved = time.monotonic()
+    logged_step = trainer.step_number
     progress.start(trainer.step_number)
     while trainer.step_number < config.steps and not stop_request.check():
-        losses.append(trainer.step())
+        trainer.step()
         progress.advance()
         step = trainer.step_number
         last = step == config.steps
@@ -136,20 +136,19 @@ def run(
         if step % LOG_EVERY and not validating:
             continue
 
-        loss = trainer.accelerator.reduce(torch.stack(losses).mean(), "mean").item()
+        loss = trainer.take_mean_loss()
         if not math.isfinite(loss):
             raise ValueError(f"the loss is {loss} at step {step}; lower --lr")
         now = time.monotonic()
         row = trainer.describe(step) | {
             "loss": loss,
-            "images_per_second": len(losses) * config.batch_size / (now - logged),
+            "images_per_second": (step - logged_step) * config.batch_size / (now - logged),
         }
-        losses = []
         if validating and history is not None:
             errors = validate(trainer.averaged_network, trainer.faces, trainer.validation)
             row["validation_nme"] = float(errors.mean())
             save_validation_faces(trainer, config.out_dir / "validation.png")
-        logged = time.monotonic()
+        logged, logged_step = time.monotonic(), step
         progress.show(row)
         due = trainer.accelerator.gather(
             torch.tensor(
@@ -158,14 +157,19 @@ def run(
         )[0]
         if history is not None:
             history.add(row)
-            if validating or due:
-                save_checkpoint(config.out_dir, step, trainer.state() | {"history": history.rows})
-                history.write()
         if validating or due:
+            save(trainer, history)
             saved = time.monotonic()
-    if stop_request.stopped and history is not None:
-        state = trainer.state() | {"history": history.rows}
-        save_checkpoint(config.out_dir, trainer.step_number, state)
+    if stop_request.stopped:
+        save(trainer, history)
+
+
+def save(trainer: Trainer, history: History | None) -> None:
+    """Writes a checkpoint, the log and the curves; every process calls it, one writes."""
+    state = trainer.state()
+    if history is not None:
+        state["history"] = history.rows
+        save_checkpoint(trainer.config.out_dir, trainer.step_number, state)
         history.write()
 
 

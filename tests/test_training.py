@@ -204,7 +204,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
             patch.setattr("pfld.training.interrupt.StopRequest.check", lambda self, s=stop: s(self))
             assert run(parts, *options, "--resume") == train.STOPPED
     assert run(parts, *options, "--resume") == 0
-    assert losses(parts)[-1] == pytest.approx(losses(whole)[-1], rel=1e-5)
+    np.testing.assert_allclose(losses(parts), losses(whole), rtol=1e-5)
     mine, theirs = newest(parts), newest(whole)
     for part in ("module", "average"):
         assert_close(mine[part], theirs[part], rtol=1e-5, atol=1e-7)
@@ -293,7 +293,7 @@ def test_teacher_draws_the_student_to_its_points(tmp_path):
         out = tmp_path / suffix
         assert run(out, "--faces", "80", "--teacher", str(teacher), "--teacher-weight", "1") == 0
     first, second = (losses(tmp_path / suffix) for suffix in ("safetensors", "onnx"))
-    np.testing.assert_allclose(first, second, rtol=1e-3)
+    np.testing.assert_allclose(first, second, rtol=1e-2)  # ONNX teachers see pixels of 8 bits
     assert first != losses(tmp_path / "teacher")
 
 

@@ -31,7 +31,7 @@ class TrainingConfig:
     out: str = _option("runs/ghostone", "folder for checkpoints, logs and the finished weights")
     cache: str = _option("", "folder for decoded crops (default: .pfld-cache inside --data)")
     allow_missing: float = _option(0.01, "fraction of pictures that may be unreadable")
-    synthetic_faces: int = _option(3000, "faces to draw for --data synthetic")
+    synthetic_faces: int = _option(2000, "faces to draw for --data synthetic")
     validation_fraction: float = _option(0.05, "part of the training pictures held out")
 
     network: str = _option("ghostone", "architecture", tuple(NETWORKS))

@@ -61,6 +61,7 @@ class Trainer:
         )
         self.augmentation = AugmentationConfig()
         self.step_number = 0
+        self._losses: list[Tensor] = []
 
         torch.manual_seed(config.seed)
         module = TrainedModule(self._network(faces), with_pose=wants_pose(config))
@@ -119,8 +120,8 @@ class Trainer:
         )
         return self.faces.batch(indices, draw.rows(self.rows))
 
-    def step(self) -> Tensor:
-        """Takes one step; the loss over this process's faces, detached."""
+    def step(self) -> None:
+        """Takes one step; its loss waits for :meth:`take_mean_loss`."""
         config, accelerator = self.config, self.accelerator
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step_number)
@@ -140,7 +141,19 @@ class Trainer:
         self.step_number += 1
         if self.average is not None:
             self.average.update(self.network, self.step_number)
-        return loss.detach()
+        self._losses.append(loss.detach())
+
+    def take_mean_loss(self) -> float:
+        """The loss over all processes and the steps since this was last called, before it as well
+        when the run was resumed in between. Every process calls it."""
+        losses = self._shared_losses()
+        self._losses = []
+        return losses.mean().item()
+
+    def _shared_losses(self) -> Tensor:
+        if not self._losses:
+            return torch.zeros(0)
+        return self.accelerator.reduce(torch.stack(self._losses), "mean")
 
     def describe(self, step: int) -> dict[str, float]:
         """Where a run stands after ``step`` steps: the columns of a log row that follow from it."""
@@ -152,7 +165,10 @@ class Trainer:
         }
 
     def state(self) -> dict[str, Any]:
-        """All that resuming needs beside the faces; plain tensors, numbers and text."""
+        """All that resuming needs beside the faces; plain tensors, numbers and text.
+
+        Every process calls it; what it returns is the same everywhere.
+        """
         scaler = self.accelerator.scaler
         return {
             "config": self.config.as_dict(),
@@ -161,6 +177,7 @@ class Trainer:
             "average": None if self.average is None else self.average.network.state_dict(),
             "scaler": None if scaler is None else scaler.state_dict(),
             "num_faces": len(self.training),
+            "losses": self._shared_losses(),
         }
 
     def load(self, step: int, state: dict[str, Any]) -> None:
@@ -189,6 +206,7 @@ class Trainer:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step_number = step
+        self._losses = list(state["losses"].to(self.accelerator.device))
 
 
 def published_name(config: TrainingConfig) -> str:
