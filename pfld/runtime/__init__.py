@@ -1,0 +1,1 @@
+"""From pictures and videos to landmarks; with an ONNX backend, without torch."""

@@ -1,0 +1,109 @@
+"""Face: what the package says about one face in a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.landmarks import WFLW_98, WFLW_TO_IBUG, scheme_with
+
+# Points of WFLW_98 of each eye (left in the picture first): outer and inner corner, then the lids'
+# upper and lower points above each other; likewise the inner lips.
+_EYES = ((60, 64, (61, 62, 63), (67, 66, 65)), (68, 72, (69, 70, 71), (75, 74, 73)))
+_LIPS = (88, 92, (89, 90, 91), (95, 94, 93))
+
+
+class HeadPose(NamedTuple):
+    """How the head is turned, in degrees; signs as :func:`pfld.data.pose.head_pose` has them."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in a picture.
+
+    Attributes:
+        landmarks: ``(L, 2)`` float32 in pixels of the picture; the top left corner is 0, 0.
+        score: How sure the detector was, 0..1; for a face followed through a video, when last detected.
+        quality: How far the landmarks can be trusted, 0..1: higher is better.
+        identity: A number that stays with a face through a video; None for stills.
+    """
+
+    landmarks: NDArray[np.float32]
+    score: float
+    quality: float
+    identity: int | None = None
+
+    @cached_property
+    def box(self) -> NDArray[np.float32]:
+        """The landmarks' bounding box: x0, y0, x1, y1 in pixels, ``(4,)`` float32."""
+        return np.concatenate([self.landmarks.min(axis=0), self.landmarks.max(axis=0)])
+
+    @cached_property
+    def pose(self) -> HeadPose:
+        """Yaw, pitch and roll of the head, in degrees."""
+        from pfld.data.pose import head_pose
+
+        return HeadPose(*(float(angle) for angle in np.rad2deg(head_pose(self.landmarks)[0])))
+
+    @property
+    def eye_opening(self) -> tuple[float, float]:
+        """Lid distance over eye width, left eye in the picture first; about 0.3 open, 0.1 closed."""
+        left, right = (_opening(self._wflw("eye openings"), *eye) for eye in _EYES)
+        return left, right
+
+    @property
+    def mouth_opening(self) -> float:
+        """Distance of the inner lips over the inner mouth's width; 0 for a closed mouth."""
+        return _opening(self._wflw("the mouth opening"), *_LIPS)
+
+    @property
+    def landmarks_68(self) -> NDArray[np.float32]:
+        """The points in 300-W's scheme ``(68, 2)``."""
+        if len(self.landmarks) == len(WFLW_TO_IBUG):
+            return self.landmarks
+        return self._wflw("68 points")[list(WFLW_TO_IBUG)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, as ``predict --json`` writes them."""
+        values: dict[str, Any] = {
+            "box": [round(float(value), 2) for value in self.box],
+            "score": round(self.score, 4),
+            "quality": round(self.quality, 4),
+            "pose": {name: round(angle, 2) for name, angle in self.pose._asdict().items()},
+            "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in self.landmarks],
+        }
+        if self.identity is not None:
+            values["id"] = self.identity
+        if len(self.landmarks) == WFLW_98.num_landmarks:
+            values["eye_opening"] = [round(value, 4) for value in self.eye_opening]
+            values["mouth_opening"] = round(self.mouth_opening, 4)
+        return values
+
+    def _wflw(self, what: str) -> NDArray[np.float32]:
+        if len(self.landmarks) != WFLW_98.num_landmarks:
+            raise ValueError(
+                f"{what} need {WFLW_98.num_landmarks} landmarks ({WFLW_98.name}), this face has "
+                f"{len(self.landmarks)} ({scheme_with(len(self.landmarks)).name})"
+            )
+        return self.landmarks
+
+
+def _opening(
+    landmarks: NDArray[np.float32],
+    first: int,
+    last: int,
+    upper: tuple[int, ...],
+    lower: tuple[int, ...],
+) -> float:
+    """Mean distance of ``upper`` from ``lower`` over that of ``first`` from ``last``."""
+    gap = np.linalg.norm(landmarks[list(upper)] - landmarks[list(lower)], axis=1).mean()
+    width = np.linalg.norm(landmarks[first] - landmarks[last])
+    return float(gap / max(width, 1e-6))
