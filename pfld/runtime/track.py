@@ -1,0 +1,206 @@
+"""One face followed through a video: where it is, where it goes, what it looks like, when it is lost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.geometry import FaceCrop
+from pfld.runtime.smoothing import LandmarkSmoother
+
+# A face's size here is the longer side of its landmarks' box.
+MOTION_S = 0.1  # seconds over which the velocity is averaged
+COAST_S = 1.0  # seconds in which a face that is not seen comes to rest
+MOST_LEAP = (
+    0.6  # x size, from one frame to the next: beyond, the crop showed hardly any of the face
+)
+MOST_GROWTH = 1.6  # from one frame to the next
+MOST_ASPECT = 3.0  # of an upright box; a face in profile reaches 1.6
+LEAST_SIZE = 8.0  # pixels
+LEAST_INSIDE = 0.4  # part of the landmarks, within the picture
+LOOK_PART = 0.7  # of a crop's side
+LOOK_SIZE = 8  # pixels of the thumbnail that faces are told apart by
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who was last seen where, moving how: what a face that turns up is compared with.
+
+    Attributes:
+        center, velocity: ``(2,)`` in pixels, and pixels a second.
+        size: In pixels.
+        look: As :func:`look_of` gives it; None where it was never taken.
+        time_s: When that was.
+    """
+
+    identity: int
+    center: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    size: float
+    look: NDArray[np.float32] | None
+    time_s: float
+
+    def expected_center(self, time_s: float, size_hw: tuple[int, int]) -> NDArray[np.float64]:
+        """Where it should be by now ``(2,)``: it coasts to rest, and no further than the edge."""
+        seconds = max(time_s - self.time_s, 0)
+        center = self.center + self.velocity * COAST_S * (1 - math.exp(-seconds / COAST_S))
+        return np.clip(center, 0, (size_hw[1], size_hw[0]))
+
+
+class Track:
+    """A face that is being followed; all coordinates in pixels of the picture.
+
+    Attributes:
+        landmarks: ``(L, 2)`` as last located, not smoothed.
+        shown: ``(L, 2)`` what is shown of it, smoothed where asked for.
+        score, quality: As in :class:`pfld.runtime.face.Face`.
+        usual_quality: Quality averaged over about ten frames.
+        bad_frames: For how many frames the quality has been too low.
+        unconfirmed: How many detections in a row did not find it.
+        claim: What it was before it met another face, until it is clear who is who.
+        meets: Whether it overlaps another face.
+        look: As :func:`look_of` gives it; None where it was never taken.
+    """
+
+    def __init__(
+        self,
+        identity: int,
+        landmarks: NDArray[np.float32],
+        *,
+        score: float,
+        quality: float,
+        time_s: float,
+    ) -> None:
+        self.identity = identity
+        self.landmarks = self.shown = landmarks
+        self.score, self.quality, self.usual_quality = score, quality, quality
+        self.time_s = time_s
+        self.velocity = np.zeros(2)
+        self.bad_frames = self.unconfirmed = 0
+        self.claim: Claim | None = None
+        self.meets = False
+        self.look: NDArray[np.float32] | None = None
+        self.smoother = LandmarkSmoother()
+
+    @property
+    def box(self) -> NDArray[np.float32]:
+        """The landmarks' box ``(4,)``: x0, y0, x1, y1."""
+        return box_of(self.landmarks)
+
+    @property
+    def size(self) -> float:
+        """The longer side of the box."""
+        return size_of(self.landmarks)
+
+    @property
+    def center(self) -> NDArray[np.float64]:
+        """The landmarks' mean ``(2,)``."""
+        return center_of(self.landmarks)
+
+    def predicted(self, time_s: float) -> NDArray[np.float32]:
+        """The landmarks ``(L, 2)`` moved to where they should be, not further than half the size."""
+        step = self.velocity * max(time_s - self.time_s, 0)
+        length, most = math.hypot(*step), self.size / 2
+        if length > most:
+            step *= most / length
+        return (self.landmarks + step).astype(np.float32)
+
+    def take(self, landmarks: NDArray[np.float32], quality: float, time_s: float) -> None:
+        """Moves on to landmarks that were located well."""
+        seconds = time_s - self.time_s
+        if seconds > 0:
+            new = 1 - math.exp(-seconds / MOTION_S)
+            velocity = (center_of(landmarks) - self.center) / seconds
+            self.velocity = self.velocity + new * (velocity - self.velocity)
+        self.landmarks, self.time_s, self.bad_frames = landmarks, time_s, 0
+        self._note_quality(quality)
+
+    def doubt(self, quality: float) -> None:
+        """Stays where it is, as the landmarks were located badly."""
+        self.bad_frames += 1
+        self._note_quality(quality)
+
+    def show(self, landmarks: NDArray[np.float32], time_s: float, *, smoothing: bool) -> None:
+        """Sets what is shown, smoothed on request."""
+        if smoothing:
+            self.shown = self.smoother(landmarks, time_s)
+        else:
+            self.smoother.reset()
+            self.shown = landmarks
+
+    def note_look(self, look: NDArray[np.float32]) -> None:
+        """Averages the look over the last few."""
+        self.look = look if self.look is None else (self.look + look) / 2
+
+    def as_claim(self) -> Claim:
+        """What it is now."""
+        return Claim(
+            self.identity, self.center, self.velocity, self.size, self.look, self.time_s
+        )  # fmt: skip
+
+    def become(self, claim: Claim) -> None:
+        """Goes on as the one who claims it, with that one's look; place and motion are its own."""
+        self.identity, self.look = claim.identity, claim.look
+        if self.claim:
+            self.claim = claim
+
+    def _note_quality(self, quality: float) -> None:
+        self.quality = quality
+        self.usual_quality += 0.1 * (quality - self.usual_quality)
+
+
+def plausible(
+    landmarks: NDArray[np.float32],
+    size_hw: tuple[int, int],
+    expected: NDArray[np.float32] | None = None,
+) -> bool:
+    """Whether landmarks ``(L, 2)`` can be a face in a picture of that size.
+
+    Args:
+        expected: ``(L, 2)`` where they were looked for; far from there, or of another size, they were
+            not found but made up.
+    """
+    if not np.isfinite(landmarks).all():
+        return False
+    x0, y0, x1, y1 = box_of(landmarks).astype(float)
+    width, height = x1 - x0, y1 - y0
+    if min(width, height) * MOST_ASPECT < max(width, height, LEAST_SIZE):
+        return False
+    inside = ((landmarks >= 0) & (landmarks <= (size_hw[1], size_hw[0]))).all(axis=1)
+    if max(width, height) < LEAST_SIZE or inside.mean() < LEAST_INSIDE:
+        return False
+    if expected is None:
+        return True
+    size = size_of(expected)
+    growth = max(width, height) / size
+    leap = np.linalg.norm(center_of(landmarks) - center_of(expected))
+    return 1 / MOST_GROWTH < growth < MOST_GROWTH and leap < MOST_LEAP * size
+
+
+def look_of(image_rgb: NDArray[np.uint8], crop: FaceCrop) -> NDArray[np.float32]:
+    """What tells a face from others: a thumbnail ``(8, 8, 3)``, its mean brightness made 1.
+
+    Args:
+        crop: Around the landmarks; its middle is looked at, as faces that meet cover each other's edges.
+    """
+    inner = replace(crop, side=LOOK_PART * crop.side)
+    thumbnail = inner.extract(image_rgb, LOOK_SIZE).astype(np.float32)
+    return thumbnail / max(float(thumbnail.mean()), 1.0)
+
+
+def box_of(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The box ``(4,)`` of landmarks ``(L, 2)``: x0, y0, x1, y1."""
+    return np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
+
+
+def size_of(landmarks: NDArray[np.float32]) -> float:
+    """The longer side of the box of landmarks ``(L, 2)``."""
+    return float((landmarks.max(axis=0) - landmarks.min(axis=0)).max())
+
+
+def center_of(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The mean ``(2,)`` of landmarks ``(L, 2)``."""
+    return landmarks.mean(axis=0, dtype=np.float64)
