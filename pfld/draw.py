@@ -1,0 +1,243 @@
+"""Faces drawn on copies of pictures: points, contours, boxes, head axes, numbers and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.data.face_model import rotation_from_angles
+from pfld.landmarks import IBUG_68, WFLW_98, LandmarkScheme, scheme_with
+from pfld.runtime.face import Face
+from pfld.runtime.jitter import face_size
+
+Color = tuple[int, int, int]  # RGB
+
+GROUP_COLORS: MappingProxyType[str, Color] = MappingProxyType(
+    {
+        "contour": (90, 180, 255),
+        "brows": (255, 200, 60),
+        "nose": (110, 235, 110),
+        "eyes": (60, 245, 235),
+        "mouth": (255, 100, 140),
+    }
+)
+AXIS_COLORS: tuple[Color, Color, Color] = ((255, 75, 75), (80, 230, 80), (80, 150, 255))
+TEXT_COLOR: Color = (255, 255, 255)
+RIM_COLOR: Color = (
+    25,
+    25,
+    30,
+)  # under lines, points and text, so that they stand out from light skin
+
+# Sizes as parts of the face's size, about the distance of the outer eye corners.
+LINE_WIDTH = 1 / 70
+POINT_WIDTH = 1 / 28
+AXIS_LENGTH = 0.9
+TEXT_HEIGHT = 1 / 7
+INDEX_HEIGHT = 1 / 22
+SMALL_SIZE, TINY_SIZE = 110, 45  # pixels; rims get thin below, and points go where there are curves
+
+_SHIFT = 4  # bits of a pixel in cv2's fixed-point coordinates
+_FAR = 100_000  # pixels; further out, coordinates are cut off before they overflow
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_HEIGHT = 22  # pixels of its capitals at scale 1
+
+# Runs of points that are curves: group, points, whether it closes.
+_CURVES: dict[str, tuple[tuple[str, Sequence[int], bool], ...]] = {
+    WFLW_98.name: (
+        ("contour", range(0, 33), False),
+        ("brows", range(33, 42), True),
+        ("brows", range(42, 51), True),
+        ("nose", range(51, 55), False),
+        ("nose", range(55, 60), False),
+        ("eyes", range(60, 68), True),
+        ("eyes", range(68, 76), True),
+        ("mouth", range(76, 88), True),
+        ("mouth", range(88, 96), True),
+    ),
+    IBUG_68.name: (
+        ("contour", range(0, 17), False),
+        ("brows", range(17, 22), False),
+        ("brows", range(22, 27), False),
+        ("nose", range(27, 31), False),
+        ("nose", range(31, 36), False),
+        ("eyes", range(36, 42), True),
+        ("eyes", range(42, 48), True),
+        ("mouth", range(48, 60), True),
+        ("mouth", range(60, 68), True),
+    ),
+}
+_NOSE_TIP = {WFLW_98.name: 54, IBUG_68.name: 30}
+
+
+def draw_faces(
+    image_rgb: NDArray[np.uint8],
+    faces: Sequence[Face],
+    *,
+    points: bool = True,
+    contours: bool = True,
+    boxes: bool = False,
+    axes: bool = False,
+    indices: bool = False,
+    labels: bool | Sequence[str] = False,
+) -> NDArray[np.uint8]:
+    """A copy of the picture ``(H, W, 3)`` with faces drawn on it, the last in front.
+
+    Everything is as thick as suits the size of its face. Points may lie outside the picture; faces
+    whose points are not all finite are left out.
+
+    Args:
+        image_rgb: ``(H, W, 3)`` uint8.
+        points: Every landmark as a dot.
+        contours: Curves through the landmarks of a part.
+        boxes: The landmarks' boxes.
+        axes: How the head is turned, from the tip of the nose: red to the head's side that is right in
+            an upright picture, green up, blue out of the face.
+        indices: The landmarks' numbers.
+        labels: A text for each face, or True for its number, where it has one, and its quality.
+
+    Raises:
+        ValueError: For no such picture, another number of labels than faces, or faces with a number of
+            points that belongs to no scheme.
+    """
+    if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
+        raise ValueError(
+            f"a picture to draw on must be RGB (H, W, 3) uint8, got {image_rgb.shape} "
+            f"{image_rgb.dtype}"
+        )
+    texts = [label_of(face) for face in faces] if isinstance(labels, bool) else list(labels)
+    if len(texts) != len(faces):
+        raise ValueError(f"there must be one label per face, got {len(texts)} for {len(faces)}")
+    drawn = np.array(image_rgb, order="C")
+    for face, text in zip(faces, texts):
+        scheme = scheme_with(len(face.landmarks))
+        if not np.isfinite(face.landmarks).all():
+            continue
+        size = face_size(face.landmarks)
+        if boxes:
+            _draw_box_(drawn, face.box, size)
+        if contours:
+            _draw_contours_(drawn, face.landmarks, scheme, size)
+        # On a small face rims would be all there is to see; curves have theirs already.
+        rims = not contours or size > SMALL_SIZE
+        if points and not (contours and size < TINY_SIZE):
+            _draw_points_(drawn, face.landmarks, scheme, size, rims=rims)
+        if axes:
+            _draw_axes_(drawn, face, scheme, size)
+        if indices:
+            for index, (x, y) in enumerate(face.landmarks + size * POINT_WIDTH * 0.6):
+                _write_(drawn, str(index), (x, y), max(size * INDEX_HEIGHT, 5.0))
+        if labels and text:
+            _write_label_(drawn, text, face.box, size)
+    return drawn
+
+
+def label_of(face: Face) -> str:
+    """A face's number, where it has one, and its quality in per cent."""
+    number = "" if face.identity is None else f"#{face.identity} "
+    return f"{number}{100 * face.quality:.0f}%"
+
+
+def _draw_contours_(
+    image: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: LandmarkScheme, size: float
+) -> None:
+    width = _whole(size * LINE_WIDTH)
+    fixed = _fixed(landmarks)
+    curves = [(group, fixed[list(run)], closed) for group, run, closed in _CURVES[scheme.name]]
+    for closed in (False, True):
+        rims = [curve for _, curve, closes in curves if closes is closed]
+        cv2.polylines(image, rims, closed, RIM_COLOR, width + _rim(size), cv2.LINE_AA, _SHIFT)
+    for group, curve, closed in curves:
+        cv2.polylines(image, [curve], closed, GROUP_COLORS[group], width, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_points_(
+    image: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    scheme: LandmarkScheme,
+    size: float,
+    *,
+    rims: bool,
+) -> None:
+    width = _whole(size * POINT_WIDTH, least=2)
+    # A curve of one point is a dot; many in one call are three times as fast as circles.
+    dots = _fixed(landmarks)
+    if rims:
+        cv2.polylines(image, dots[:, None], True, RIM_COLOR, width + 2, cv2.LINE_AA, _SHIFT)
+    for group, run in scheme.groups.items():
+        cv2.polylines(
+            image, dots[list(run), None], True, GROUP_COLORS[group], width, cv2.LINE_AA, _SHIFT
+        )
+
+
+def _draw_box_(image: NDArray[np.uint8], box: NDArray[np.float32], size: float) -> None:
+    x0, y0, x1, y1 = box
+    corners = _fixed(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    width = _whole(0.7 * size * LINE_WIDTH)
+    for color, extra in ((RIM_COLOR, _rim(size)), (TEXT_COLOR, 0)):
+        cv2.polylines(image, [corners], True, color, width + extra, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_axes_(image: NDArray[np.uint8], face: Face, scheme: LandmarkScheme, size: float) -> None:
+    try:
+        pose = face.pose
+    except ValueError:  # points on one line or in one place show no pose
+        return
+    # Columns are the head's axes in camera axes; its y points down and its z into the head.
+    directions = (rotation_from_angles(np.deg2rad(pose)) * (1, -1, -1)).T
+    start = face.landmarks[_NOSE_TIP[scheme.name]]
+    width = _whole(1.7 * size * LINE_WIDTH, least=2)
+    for axis in np.argsort(-directions[:, 2]):  # the one that points furthest away first
+        end = start + AXIS_LENGTH * size * directions[axis, :2]
+        line = _fixed(np.array([start, end]))
+        for color, extra in ((RIM_COLOR, 2), (AXIS_COLORS[axis], 0)):
+            cv2.polylines(image, [line], False, color, width + extra, cv2.LINE_AA, _SHIFT)
+
+
+def _write_label_(
+    image: NDArray[np.uint8], text: str, box: NDArray[np.float32], size: float
+) -> None:
+    """Above the box, or below its upper edge where there is no room."""
+    height = min(max(size * TEXT_HEIGHT, 9.0), 40.0)
+    thickness = _stroke(height)
+    (width, _), _ = cv2.getTextSize(text, _FONT, height / _FONT_HEIGHT, thickness)
+    x = min(max(float(box[0]), 4.0), max(image.shape[1] - width - 4.0, 4.0))
+    y = float(box[1]) - height * 0.6
+    if y < height + 3:
+        y = max(float(box[1]), 0.0) + height * 1.6
+    _write_(image, text, (x, y), height)
+
+
+def _write_(
+    image: NDArray[np.uint8], text: str, origin: tuple[float, float], height: float
+) -> None:
+    """Text with its lower left corner at ``origin`` and capitals of that height, in pixels."""
+    x, y = (round(float(np.clip(value, -_FAR, _FAR))) for value in origin)
+    thickness = _stroke(height)
+    for color, extra in ((RIM_COLOR, 2), (TEXT_COLOR, 0)):
+        scale = height / _FONT_HEIGHT
+        cv2.putText(image, text, (x, y), _FONT, scale, color, thickness + extra, cv2.LINE_AA)
+
+
+def _rim(size: float) -> int:
+    """By how many pixels rims are wider than what they surround."""
+    return 2 if size > SMALL_SIZE else 1
+
+
+def _stroke(height: float) -> int:
+    return max(round(height / 12), 1)
+
+
+def _whole(width: float, least: int = 1) -> int:
+    """A line width in pixels as cv2 takes it."""
+    return min(max(round(width), least), 200)
+
+
+def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Points ``(N, 2)`` as cv2's fixed-point numbers ``(N, 1, 2)``, which count from pixels' middles."""
+    middles = np.clip(np.asarray(points, dtype=np.float64), -_FAR, _FAR) - 0.5
+    return np.rint(middles * (1 << _SHIFT)).astype(np.int32)[:, None]
