@@ -166,6 +166,15 @@ def test_odd_times_smooth_as_well(times):
     assert mean_step(smoothed) < 0.35 * mean_step(frames)
 
 
+def test_a_face_is_followed_while_time_stands_still():
+    smoother = LandmarkSmoother()
+    for points in noisy(still(20), 0.5):
+        smoother(points, 7.0)
+    for points in noisy(still(3) + 50, 0.5):
+        smoothed = smoother(points, 7.0)
+    assert_allclose((smoothed - FACE).mean(axis=0), 50, atol=2)
+
+
 def test_irregular_frames_of_a_moving_face_are_no_noise():
     rng = np.random.default_rng(3)
     times = np.cumsum(rng.choice([1 / 60, 1 / 30, 1 / 10], 100))

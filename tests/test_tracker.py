@@ -18,12 +18,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop
 from pfld.runtime.assignment import assign, overlaps
+from pfld.runtime.track import plausible
 from pfld.runtime.tracker import FaceTracker
 
 SIZE_HW = (240, 320)
 FPS = 30
 SHAPE = head_points()[:, :2]
 SHAPE = (SHAPE - SHAPE.mean(axis=0)) / (SHAPE[:, 1].max() - SHAPE[:, 1].min())  # 1 high
+# What is found where there is no face: the crop around it is the crop it was found in.
+NO_FACE = (SHAPE - (SHAPE.max(axis=0) + SHAPE.min(axis=0)) / 2) / np.ptp(SHAPE, axis=0).max()
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Scene:
         self.background_quality = background_quality
         self.false_boxes = []
         self.blind = False  # whether locate sees background only
+        self.creep = (1.0, 0.5)  # pixels that points on the background move from frame to frame
         self.time_s = 0.0
         self.detections = self.located = 0
         self.rng = np.random.default_rng(0)
@@ -97,7 +101,7 @@ class Scene:
             ]
             distance, _, person = min(near, default=(np.inf, 0, None))
             if self.blind or distance > 0.6 * crop.side:
-                points = SHAPE * crop.side / 1.2 + middle + (1.0, 0.5)  # creeps away
+                points = NO_FACE * crop.side / 1.2 + middle + self.creep
                 quality.append(self.background_quality)
             else:
                 points = person.landmarks(self.time_s)
@@ -187,6 +191,42 @@ def test_a_moving_face_keeps_its_number_without_further_detections(speed):
     assert scene.detections <= 7
 
 
+def test_a_face_that_speeds_up_is_looked_for_where_it_should_be():
+    # In the last frame it moves 70 pixels, more than a crop around where it was would show.
+    run = Person(lambda t: (40 + 10 * (10 * t) + 7.5 * (10 * t) * (10 * t - 1), 120, 80))
+    scene = Scene(run, noise=0)
+    frames = play(FaceTracker(scene, detect_every_s=10), scene, 0.55, fps=10)
+    assert [face.identity for faces in frames for face in faces] == [1] * 6
+    assert scene.detections == 1
+
+
+def test_a_lost_face_is_looked_for_at_once():
+    jumper = Person(lambda t: (60, 120, 60) if t < 0.02 else (250, 120, 60))
+    scene = Scene(Person(still(160, y=60, height=50)), jumper)
+    frames = play(FaceTracker(scene, detect_every_s=10), scene, 0.12)
+    assert [len(faces) for faces in frames] == [2, 2, 2, 2]
+    assert identity_of(jumper, frames[3], scene) is not None
+
+
+def test_two_detections_of_one_face_are_one_face():
+    scene = Scene(Person(still(160)))
+    scene.false_boxes = [(110, 85, 180, 155)]
+    assert [len(faces) for faces in play(FaceTracker(scene), scene, 1)] == [1] * 30
+
+
+def test_faces_that_walk_side_by_side_keep_their_numbers_when_they_part():
+    apart = lambda t: 50 + 200 * max(t - 3, 0)  # noqa: E731
+    left = Person(lambda t: (60 + 50 * min(t, 3) - apart(t) / 2, 120, 80))
+    right = Person(lambda t: (60 + 50 * min(t, 3) + apart(t) / 2, 120, 80))
+    scene = Scene(left, right)
+    tracker = FaceTracker(scene)
+    first = play(tracker, scene, 0.1)[-1]
+    before = [identity_of(person, first, scene) for person in (left, right)]
+    last = play(tracker, scene, 3.5)[-1]
+    assert sorted(before) == [1, 2]
+    assert [identity_of(person, last, scene) for person in (left, right)] == before
+
+
 def test_a_face_that_jumps_across_the_picture_is_found_within_three_frames():
     jumper = Person(lambda t: (70, 120, 60) if t < 1.02 else (250, 120, 60))
     scene = Scene(jumper)
@@ -271,9 +311,14 @@ def test_never_two_faces_on_one():
         assert (overlaps(boxes, boxes) > 0.8).sum() == len(faces)
 
 
-@pytest.mark.parametrize("quality, until_s", [(0.05, 0.2), (0.45, 1.7)], ids=["bad", "doubtful"])
-def test_landmarks_that_creep_over_the_background_are_dropped(quality, until_s):
+@pytest.mark.parametrize(
+    "quality, creep, until_s",
+    [(0.05, (1, 0.5), 0.2), (0.45, (1, 0.5), 1.7), (0.45, (0, 0), 1.7), (0.95, (1, 0.5), 1.7)],
+    ids=["bad", "doubtful", "doubtful and still", "good, but running away"],
+)
+def test_landmarks_on_the_background_are_dropped(quality, creep, until_s):
     scene = Scene(Person(lambda t: (100, 120, 80) if t < 1 else None), background_quality=quality)
+    scene.creep = creep
     frames = play(FaceTracker(scene), scene, 1 + until_s + 0.3)
     assert len(frames[29]) == 1
     assert all(not faces for faces in frames[round((1 + until_s) * FPS) :])
@@ -291,7 +336,7 @@ def test_a_face_the_detector_misses_is_followed_while_its_landmarks_are_good():
 @pytest.mark.parametrize("quality", [0.05, 0.45], ids=["bad", "doubtful"])
 def test_a_false_detection_does_not_last(quality):
     scene = Scene(Person(still(80)), background_quality=quality)
-    scene.false_boxes = [(220, 80, 290, 150)]
+    scene.false_boxes, scene.creep = [(220, 80, 290, 150)], (0, 0)
     tracker = FaceTracker(scene)
     first = tracker(scene.image(), 0.0)
     scene.false_boxes = []
@@ -326,7 +371,7 @@ def test_landmarks_that_are_not_finite_lose_the_face_without_an_error():
 @pytest.mark.parametrize("time_s", [12.5, -5.0], ids=["gap", "back"])
 def test_after_a_gap_everything_is_detected_anew(time_s):
     scene = Scene(Person(still(160)))
-    tracker = FaceTracker(scene)
+    tracker = FaceTracker(scene, detect_every_s=100)
     play(tracker, scene, 1)
     before, scene.time_s = scene.detections, time_s
     assert [face.identity for face in tracker(scene.image(), time_s)] == [2]
@@ -335,7 +380,7 @@ def test_after_a_gap_everything_is_detected_anew(time_s):
 
 def test_another_picture_size_starts_afresh():
     scene = Scene(Person(still(160)))
-    tracker = FaceTracker(scene)
+    tracker = FaceTracker(scene, detect_every_s=10)
     play(tracker, scene, 1)
     before = scene.detections
     tracker(scene.image((480, 640)), scene.time_s)
@@ -436,6 +481,30 @@ def test_times_and_settings_out_of_range_are_refused():
         FaceTracker(Scene(), detect_every_s=0)
     with pytest.raises(ValueError, match="max_faces"):
         FaceTracker(Scene(), max_faces=0)
+
+
+@pytest.mark.parametrize(
+    "landmarks, expected, answer",
+    [
+        (SHAPE * 80 + 120, None, True),
+        (SHAPE * 80 + 120, SHAPE * 80 + 110, True),
+        (SHAPE * 80 + (5, 120), None, True),
+        (SHAPE * 80 + (-15, 120), None, False),
+        (SHAPE * 80 + 120, SHAPE * 80 + 70, False),
+        (SHAPE * 80 + 120, SHAPE * 45 + 120, False),
+        (SHAPE * 45 + 120, SHAPE * 80 + 120, False),
+        (SHAPE * (80, 20) + 120, None, False),
+        (SHAPE * 5 + 120, None, False),
+        (np.full((98, 2), 50.0), None, False),
+        (np.full((98, 2), np.nan), None, False),
+    ],
+    ids=[
+        "face", "near by", "at the edge", "outside", "elsewhere", "grown", "shrunk", "flat", "tiny",
+        "one place", "not finite",
+    ],
+)  # fmt: skip
+def test_what_can_be_a_face(landmarks, expected, answer):
+    assert plausible(landmarks, SIZE_HW, expected) == answer
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 4), (4, 2), (4, 4)])

@@ -91,7 +91,8 @@ class Identities:
         meeting = (overlaps(boxes, boxes) > MEETING_OVERLAP).sum(axis=1) > 1
         parted = []
         for track, meets in zip(tracks, meeting):
-            if meets and not track.claim:
+            # Two who stay together for long were not mistaken for each other, so far.
+            if meets and (not track.claim or time_s - track.claim.time_s > MEMORY_S):
                 track.claim = track.as_claim()
             elif track.meets and not meets:
                 parted.append(track)

@@ -170,12 +170,25 @@ def _shared_motion(
     middle = offset.shape[1] // 2
     # From the median, so that a mouth that opens is no motion of the face, in two rounds.
     rest = offset - np.partition(offset, middle, axis=1)[:, middle, None]
-    ridge = 1e-6 * offset.shape[1] * np.eye(3)
     for _ in range(2):
         weighted = (design / (1 + _squared_lengths(rest) / threshold**2)).T
-        motion = np.linalg.solve(design @ weighted + ridge, (offset @ weighted).T).T
+        motion = offset @ weighted @ _inverse(design @ weighted)
         rest = offset - motion @ design
     return motion
+
+
+def _inverse(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of a symmetric ``(3, 3)``, with a ridge for points on a line.
+
+    Written out, as LAPACK may wake its threads for it, which takes a millisecond on a busy machine.
+    """
+    (a, b, c), (_, d, e), (_, _, f) = moments.tolist()
+    ridge = 1e-6 * a
+    d, f = d + ridge, f + ridge
+    aa, ab, ac = d * f - e * e, c * e - b * f, b * e - c * d
+    determinant = a * aa + b * ab + c * ac
+    bb, bc, cc = a * f - c * c, b * c - a * e, a * d - b * b
+    return np.array([[aa, ab, ac], [ab, bb, bc], [ac, bc, cc]]) / determinant
 
 
 def _gain(activity, interval_s: float):
