@@ -1,0 +1,265 @@
+"""FaceDetector: where the faces in a picture are, by MediaPipe's short and full range models."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.geometry import FaceCrop
+
+# Sides of what the models look at, in pixels. Short range finds faces from a fifth of the view on,
+# at any roll; full range also smaller ones, but hardly any that are turned by more than 45 degrees.
+_SHORT, _FULL = 128, 192
+_LONGEST_SIDE = 1600  # pixels; of pictures twice as large every other pixel does, and so on
+_SMALLEST_TILE = 180  # pixels: five times the smallest face that is looked for
+_TILE_STRIDE = 0.65  # x tile side: what a tile cuts, its neighbour or the next larger one has whole
+_QUARTER_TURNS = tuple(math.pi / 2 * turns for turns in range(4))
+_CLOSE_LOOK = 3.5  # x box side: where both models are surest
+_CLOSE_CALL = 0.15  # below the best score: other ways up that the second model is asked about
+_UNSEEN = 0.2  # score of a face that one of the models does not see where the other does
+_CERTAIN = 0.7  # score from which a face seen at a glance needs no closer look to be believed
+_SAME = 0.5  # of the smaller box within the other: two boxes of one face
+
+# What MediaPipe says whenever it starts.
+_CHATTER = re.compile(rb"Lite XNNPACK delegate|before absl::InitializeLog|inference_feedback_man")
+_LOADING = threading.Lock()  # standard error is the whole process's
+
+
+@dataclass(frozen=True)
+class DetectedFace:
+    """Where a face is, from brows to chin.
+
+    Attributes:
+        box: A square x0, y0, x1, y1 in pixels of the picture, ``(4,)`` float32; pixel ``i`` covers
+            ``i`` to ``i + 1``. It may reach over the picture's edges.
+        score: How sure the models are, 0..1.
+        eyes: ``(2, 2)`` float32 pixels: the subject's right eye, left in an upright picture, first.
+    """
+
+    box: NDArray[np.float32]
+    score: float
+    eyes: NDArray[np.float32]
+
+    @property
+    def roll(self) -> float:
+        """By how much the head is turned in the picture: -pi..pi, clockwise as seen on screen."""
+        x, y = self.eyes[1] - self.eyes[0]
+        return math.atan2(y, x)
+
+
+class FaceDetector:
+    """Finds faces in pictures. May be called from several threads at once.
+
+    Args:
+        min_score: Faces the models are less sure of are left out; between 0 and 1.
+        max_faces: How many of the largest faces to return at most; None for all.
+
+    Raises:
+        ValueError: For limits out of range.
+        ImportError: When first called, where MediaPipe is missing or comes without its models.
+    """
+
+    def __init__(self, *, min_score: float = 0.5, max_faces: int | None = None) -> None:
+        if not 0 < min_score < 1 or (max_faces is not None and max_faces < 1):
+            limits = f"{min_score} and {max_faces}"
+            raise ValueError(f"min_score must be in 0..1, max_faces 1 or more, not {limits}")
+        self.min_score = min_score
+        self.max_faces = max_faces
+        # A model serves one call at a time: calls take a free pair, or load one where none is free.
+        self._free: list[_Models] = []
+
+    def __call__(
+        self, image_rgb: NDArray[np.uint8], *, thorough: bool = False
+    ) -> list[DetectedFace]:
+        """The faces in a picture, largest first.
+
+        Args:
+            image_rgb: ``(H, W, 3)`` uint8.
+            thorough: For stills: finds small faces too, down to a fortieth of the picture, and
+                heads at any roll. Without, heads turned by more than 45 degrees may be missed, or
+                get eyes where there are none.
+
+        Raises:
+            ValueError: For anything but an RGB picture of bytes.
+        """
+        shape, dtype = np.shape(image_rgb), getattr(image_rgb, "dtype", type(image_rgb).__name__)
+        if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
+            given = f"{dtype} {shape}"
+            raise ValueError(f"to find faces, give an (H, W, 3) uint8 RGB array, not {given}")
+        if 0 in shape:
+            return []
+        # Pixels that are skipped here would only be averaged away.
+        step = max(1, max(shape) // _LONGEST_SIDE)
+        y, x = (min(step // 2, size - 1) for size in shape[:2])
+        image = np.ascontiguousarray(image_rgb[y::step, x::step])
+        try:
+            models = self._free.pop()
+        except IndexError:
+            models = _Models(min(self.min_score, 0.5))
+        faces = _search(models, image) if thorough else _glance(models, image)
+        self._free.append(models)
+        faces = [face for face in faces if face.score >= self.min_score]
+        faces.sort(key=lambda face: face.box[0] - face.box[2])
+        return [
+            DetectedFace(face.box * step, face.score, face.eyes * step)
+            for face in faces[: self.max_faces]
+        ]
+
+    def close(self) -> None:
+        """Frees the models. A later call loads them again."""
+        self._free = []
+
+
+def _glance(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
+    """Both models' faces in the picture as a whole."""
+    whole = FaceCrop(image.shape[1] / 2, image.shape[0] / 2, max(image.shape))
+    return _united(models.look(image, whole, _SHORT) + models.look(image, whole, _FULL))
+
+
+def _search(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
+    """Faces of every size and roll."""
+    glanced = _glance(models, image)
+    candidates = glanced + [
+        face for view in _views(*image.shape[:2]) for face in models.look(image, view, _SHORT)
+    ]
+    faces: list[DetectedFace] = []
+    for candidate in sorted(candidates, key=lambda face: -face.score):
+        if all(_overlap(candidate, face) < _SAME for face in faces):
+            faces += _look_closer(models, image, candidate)
+    faces = _united([face for face in faces if face.score >= models.min_score])
+    # Half a face that fills the picture may be lost among the black around it in a close look.
+    sure = [face for face in glanced if face.score >= _CERTAIN]
+    return faces + [new for new in sure if all(_overlap(new, face) < _SAME for face in faces)]
+
+
+def _look_closer(
+    models: _Models, image: NDArray[np.uint8], candidate: DetectedFace
+) -> list[DetectedFace]:
+    """The candidate as seen from near and upright, rated by both models; empty if it is not seen.
+
+    Short range takes folds of cloth for faces, and faces upside down for upright ones. It is surer
+    of what is right, and full range rarely repeats the mistake.
+    """
+
+    def seen(face: DetectedFace, angle: float, size: int) -> DetectedFace | None:
+        crop = FaceCrop.from_box(face.box, scale=_CLOSE_LOOK, angle=angle)
+        same = [other for other in models.look(image, crop, size) if _overlap(face, other) > 0.4]
+        return max(same, key=lambda other: other.score, default=None)
+
+    def rated(face: DetectedFace, angle: float) -> DetectedFace:
+        agreeing = seen(face, angle, _FULL)
+        return replace(face, score=(face.score + (agreeing.score if agreeing else _UNSEEN)) / 2)
+
+    angles = [candidate.roll + turn for turn in _QUARTER_TURNS]
+    turned = [(face, angle) for angle in angles if (face := seen(candidate, angle, _SHORT))]
+    if not turned:
+        return []
+    enough = max(face.score for face, _ in turned) - _CLOSE_CALL
+    likely = (rated(face, angle) for face, angle in turned if face.score >= enough)
+    best = max(likely, key=lambda face: face.score)
+    upright = seen(best, best.roll, _SHORT)
+    return [rated(upright, best.roll) if upright else best]
+
+
+def _views(height: int, width: int) -> Iterator[FaceCrop]:
+    """Squares of every scale, each turned by quarters, so that each face is in one at a good size."""
+    longest = max(height, width)
+    smallest = max(_SMALLEST_TILE, longest / 8)
+    tiles = [smallest * zoom for zoom in (1, 2, 4) if smallest * zoom < longest]
+    # A face that fills the picture is found from further away.
+    for side in (1.5 * longest, longest, *tiles):
+        # The smallest tiles are by far the most, and short range sees turned faces as well.
+        angles = _QUARTER_TURNS if side > smallest else (0.0,)
+        for y, x, angle in product(_centers(height, side), _centers(width, side), angles):
+            yield FaceCrop(x, y, side, angle)
+
+
+def _centers(length: int, side: float) -> list[float]:
+    """Middles of tiles that cover ``length`` evenly."""
+    if length <= side:
+        return [length / 2]
+    count = math.ceil((length - side) / (side * _TILE_STRIDE)) + 1
+    return np.linspace(side / 2, length - side / 2, count).tolist()
+
+
+def _united(faces: list[DetectedFace]) -> list[DetectedFace]:
+    """The surest of the faces that overlap, and all that do not."""
+    kept: list[DetectedFace] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(_overlap(face, other) < _SAME for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _overlap(first: DetectedFace, second: DetectedFace) -> float:
+    """What two boxes share, over the area of the smaller: 1 where one contains the other."""
+    low = np.maximum(first.box[:2], second.box[:2])
+    high = np.minimum(first.box[2:], second.box[2:])
+    smaller = min(first.box[2] - first.box[0], second.box[2] - second.box[0])
+    return float(np.prod(np.maximum(high - low, 0)) / smaller**2)
+
+
+class _Models:
+    """MediaPipe's two face detectors."""
+
+    def __init__(self, min_score: float) -> None:
+        self.min_score = min_score
+        self._graphs = {}
+        with _LOADING, _without_chatter():
+            try:
+                from mediapipe.python.solutions import face_detection
+            except ImportError as error:
+                advice = "pip install mediapipe==0.10.21 (from 0.10.30 on it has no models)"
+                raise ImportError(f"to find faces, {advice}; {error}") from error
+            for selection, size in enumerate((_SHORT, _FULL)):
+                self._graphs[size] = face_detection.FaceDetection(min_score, selection)
+                self._graphs[size].process(np.zeros((size, size, 3), np.uint8))  # speaks up here
+
+    def __del__(self) -> None:
+        for graph in self._graphs.values():  # a graph left open keeps its threads and memory
+            graph.close()
+
+    def look(self, image: NDArray[np.uint8], crop: FaceCrop, size: int) -> list[DetectedFace]:
+        """What the model of that input size finds in the crop, in pixels of the picture."""
+        faces = []
+        for detection in self._graphs[size].process(crop.extract(image, size)).detections or ():
+            box = detection.location_data.relative_bounding_box
+            center = crop.to_image([box.xmin + box.width / 2, box.ymin + box.height / 2])
+            half = np.float32(crop.side * (box.width + box.height) / 4)
+            points = detection.location_data.relative_keypoints
+            eyes = crop.to_image([(point.x, point.y) for point in points[:2]])
+            if half > 0:
+                corners = np.concatenate([center - half, center + half])
+                faces.append(DetectedFace(corners, detection.score[0], eyes))
+        return faces
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Holds standard error back, then passes on all but what MediaPipe always says."""
+    try:
+        terminal = os.dup(2)
+    except OSError:  # no standard error at all
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held.seek(0)
+            for line in held:
+                if not _CHATTER.search(line):
+                    os.write(2, line)
