@@ -13,10 +13,17 @@ if not (3, 10) <= sys.version_info[:2] <= (3, 12):
 if TYPE_CHECKING:
     from pfld.networks import build_network
     from pfld.reparam import reparameterize
+    from pfld.runtime.landmarker import FaceLandmarker
+    from pfld.runtime.tracker import FaceTracker
 
-__all__ = ["build_network", "reparameterize"]
+__all__ = ["FaceLandmarker", "FaceTracker", "build_network", "reparameterize"]
 
-_HOMES = {"build_network": "pfld.networks", "reparameterize": "pfld.reparam"}
+_HOMES = {
+    "FaceLandmarker": "pfld.runtime.landmarker",
+    "FaceTracker": "pfld.runtime.tracker",
+    "build_network": "pfld.networks",
+    "reparameterize": "pfld.reparam",
+}
 
 
 def __getattr__(name: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.preprocess import Preprocessing
-from pfld.weight_metadata import WeightMetadata, require_channel_order
+from pfld.runtime.backends import load_backend
+from pfld.weight_metadata import WeightMetadata
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +38,8 @@ def load_predictor(
     """
     path = Path(path)
     if path.suffix == ".onnx":
-        return _load_onnx(path, channel_order)
+        backend = load_backend(path, threads=os.cpu_count() or 1, channel_order=channel_order)
+        return backend.predict, backend.metadata
     import torch
 
     from pfld.weights import load_weights
@@ -76,42 +79,3 @@ def predict_landmarks(
         for module in training:
             module.training = True
     return np.concatenate(points)
-
-
-def _load_onnx(path: Path, channel_order: str | None) -> tuple[Predictor, WeightMetadata]:
-    import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
-
-    if not path.is_file():
-        raise FileNotFoundError(f"no ONNX file at {path}")
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except (
-        errors.Fail,
-        errors.InvalidArgument,
-        errors.InvalidGraph,
-        errors.InvalidProtobuf,
-        errors.NoModel,
-        errors.NotImplemented,
-        errors.RuntimeException,
-    ) as error:
-        raise ValueError(f"{path} is damaged or no ONNX file: {error}") from error
-    try:
-        metadata = WeightMetadata.from_strings(session.get_modelmeta().custom_metadata_map)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}; python -m pfld export writes such files") from error
-    require_channel_order(metadata, channel_order, path)
-    size, landmarks = metadata.preprocessing.input_size, metadata.num_landmarks
-    shapes = [
-        (item.name, item.shape[1:]) for item in (*session.get_inputs(), *session.get_outputs())
-    ]
-    expected = [("crops", [3, size, size]), ("landmarks", [landmarks, 2])]
-    if shapes != expected:
-        raise ValueError(f"{path} must take and return {expected} per face, it has {shapes}")
-
-    def predict(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        starts = range(0, max(len(crops), 1), BATCH_SIZE)
-        batches = (metadata.preprocessing(crops[i : i + BATCH_SIZE]) for i in starts)
-        return np.concatenate([session.run(["landmarks"], {"crops": b})[0] for b in batches])
-
-    return predict, metadata

@@ -23,6 +23,7 @@ from pfld.training.schedule import (
     FaceOrder,
     augmentation_strength,
     learning_rate,
+    repeated,
     rows_of_process,
 )
 
@@ -49,6 +50,15 @@ def newest(out):
 
 
 # Schedule
+
+
+def test_faces_in_large_pose_come_as_often_as_asked_for():
+    attributes = np.zeros((6, 6), np.uint8)
+    attributes[[1, 4, 5], 0] = 1
+    attributes[2, 1:] = 1
+    faces = np.array([0, 1, 2, 4])
+    assert sorted(repeated(faces, attributes, 3)) == [0, 1, 1, 1, 2, 4, 4, 4]
+    assert list(repeated(faces, attributes, 1)) == list(faces)
 
 
 def test_learning_rate_rises_to_its_peak_and_falls_to_its_fraction():
@@ -176,8 +186,11 @@ def test_run_leaves_weights_onnx_metrics_log_and_pictures(tmp_path, capsys):
 
 
 def test_training_lowers_the_error(tmp_path):
-    options = ("--network", "ghostnet", "--faces", "960", "--lr", "0.01", "--ema", "0.9")
-    assert run(tmp_path, *options, "--evaluate-every", "320", "--augmentation", "0") == 0
+    options = (
+        "--network", "ghostnet", "--synthetic-faces", "240", "--batch-size", "16",
+        "--faces", "2400", "--lr", "0.005", "--ema", "0.95", "--augmentation", "0",
+    )  # fmt: skip
+    assert run(tmp_path, *options, "--evaluate-every", "480") == 0
     report = json.loads((tmp_path / "ghostnet-w0.25.json").read_text())
     nmes = [row["validation_nme"] for row in report["history"]]
     assert nmes[-1] < 0.7 * nmes[0]

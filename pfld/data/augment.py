@@ -28,7 +28,7 @@ class AugmentationConfig:
         rotation: Standard deviation in degrees; cut off at three times that.
         scale, aspect: Standard deviation of the logarithm of the crop's side, and of its side ratio.
         shift: Standard deviation of the crop's displacement, as a fraction of its side.
-        detector_jitter: Probability of a crop three times as far off, as detectors' boxes are.
+        detector_jitter: Probability of a crop twice as far off, as detectors' boxes are.
         mirror: Probability, at any strength.
         brightness, contrast, saturation, tint: Largest change, as a fraction.
         gamma: Largest factor on the exponent of brightness, less 1.
@@ -42,9 +42,9 @@ class AugmentationConfig:
     """
 
     rotation: float = 14.0
-    scale: float = 0.06
+    scale: float = 0.1
     aspect: float = 0.02
-    shift: float = 0.03
+    shift: float = 0.05
     detector_jitter: float = 0.15
     mirror: float = 0.5
     brightness: float = 0.25
@@ -114,7 +114,7 @@ def draw_augmentation(
     def happens(probability: float) -> Tensor:
         return torch.rand(count, generator=generator) < probability
 
-    strayed = 1 + 2 * happens(strength * config.detector_jitter).float()[:, None]
+    strayed = 1 + happens(strength * config.detector_jitter).float()[:, None]
     log_zoom = strength * strayed * config.scale * normal(1)
     log_aspect = strength * config.aspect * normal(1) / 2
     blurred = happens(strength * config.blur)[:, None] * uniform(2, low=0.4, high=2.2)

@@ -17,6 +17,7 @@ from pfld.runtime.track import Track, look_of, plausible, size_of
 
 GAP_S = 1.0  # seconds without a frame after which nothing is where it was
 SEARCH_S = 0.15  # seconds between detections while a lost face is remembered
+RATE_EVERY = 3  # frames; rating takes the landmarker a second look
 BAD_FRAMES = 3  # of low quality in a row, and a face is lost
 UNCONFIRMED = 3  # detections in a row that miss a face of doubtful quality, and it was none
 SAME_OVERLAP = 0.5  # intersection over union of two boxes around one face
@@ -42,9 +43,9 @@ class Landmarker(Protocol):
         """Where to look for the landmarks of a face that had these ``(L, 2)``."""
 
     def locate(
-        self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop]
+        self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Landmarks ``(F, L, 2)`` in pixels and their quality ``(F,)``, 0..1."""
+        """Landmarks ``(F, L, 2)`` in pixels and their quality ``(F,)``, 0..1; without ``rate`` NaN."""
 
 
 class FaceTracker:
@@ -61,7 +62,8 @@ class FaceTracker:
             :class:`pfld.runtime.smoothing.LandmarkSmoother`. The attribute may be changed at any time.
         detect_every_s: Seconds between detections while all is well.
         max_faces: How many are followed; the largest first come, first served.
-        min_quality: Landmarks below are taken for no face, three frames in a row for a lost one.
+        min_quality: Landmarks below are taken for no face, three frames in a row for a lost one. Faces
+            that are followed are rated every third frame, and every frame once there is doubt.
         sure_quality: A face above is followed whether detections confirm it or not.
 
     Raises:
@@ -96,6 +98,7 @@ class FaceTracker:
         self._identities = Identities()
         self._size_hw: tuple[int, int] | None = None
         self._time_s = -math.inf
+        self._frames = 0
         self._forget()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FaceTracker:
@@ -126,6 +129,7 @@ class FaceTracker:
         if size_hw != self._size_hw or abs(time_s - self._time_s) > GAP_S:
             self._forget()
         self._size_hw, self._time_s = size_hw, time_s
+        self._frames += 1
 
         lost = self._follow(image_rgb, time_s)
         crop_around = self.landmarker.crop_around
@@ -151,10 +155,14 @@ class FaceTracker:
         """Locates every face near where it was; whether any was lost."""
         expected = [track.predicted(time_s) for track in self._tracks]
         crops = [self.landmarker.crop_around(landmarks) for landmarks in expected]
+        doubtful = any(track.bad_frames for track in self._tracks)
+        rate = doubtful or self._frames % RATE_EVERY == 0
         kept = []
         for track, place, landmarks, quality in zip(
-            self._tracks, expected, *self._locate(image_rgb, crops)
+            self._tracks, expected, *self._locate(image_rgb, crops, rate=rate)
         ):
+            if not rate:
+                quality = track.quality
             if not plausible(landmarks, image_rgb.shape[:2], place):
                 track.bad_frames = BAD_FRAMES
             elif quality < self.min_quality:
@@ -205,7 +213,7 @@ class FaceTracker:
         crops = [self.landmarker.crop_of(item) for item in detected]
         size_hw = image_rgb.shape[:2]
         # Twice, as a detector's box is not what landmarks are best located in.
-        first, _ = self._locate(image_rgb, crops)
+        first, _ = self._locate(image_rgb, crops, rate=False)
         likely = [index for index, landmarks in enumerate(first) if plausible(landmarks, size_hw)]
         crops = [self.landmarker.crop_around(first[index]) for index in likely]
         tracks: list[Track] = []
@@ -220,11 +228,11 @@ class FaceTracker:
         return tracks
 
     def _locate(
-        self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop]
+        self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not crops:
             return np.zeros((0, 0, 2), np.float32), np.zeros(0, np.float32)
-        return self.landmarker.locate(image_rgb, crops)
+        return self.landmarker.locate(image_rgb, crops, rate=rate)
 
 
 def _distances(tracks: list[Track], detected: list[Any]) -> NDArray[np.float64]:

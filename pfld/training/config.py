@@ -59,6 +59,7 @@ class TrainingConfig:
     beta: float = _option(1.0, "where SmoothL1 turns linear, in crop pixels")
     fraction_units: bool = _option(False, "feed losses fractions of the crop, as was published")
     no_mean_shape: bool = _option(False, "leave the head's bias at its random start")
+    pose_repeats: int = _option(1, "how often faces in large pose come in a pass over all faces")
     teacher: str = _option("", "weight or ONNX file whose points are imitated as well")
     teacher_weight: float = _option(0.5, "share of the loss that goes to the teacher's points")
 
@@ -76,7 +77,8 @@ class TrainingConfig:
             _require_choice(entry, getattr(self, entry.name))
         positive = (
             "width_multiplier", "num_conv_branches", "faces", "batch_size", "lr", "wing_width",
-            "wing_epsilon", "beta", "evaluate_every", "checkpoint_minutes", "synthetic_faces",
+            "wing_epsilon", "beta", "pose_repeats", "evaluate_every", "checkpoint_minutes",
+            "synthetic_faces",
         )  # fmt: skip
         for name in positive:
             if not getattr(self, name) > 0:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from pfld.data.annotations import ATTRIBUTES
 from pfld.training.config import TrainingConfig
 
 
@@ -56,6 +57,14 @@ class FaceOrder:
             self._shuffled = np.random.default_rng((self.seed, epoch)).permutation(self.num_faces)
             self._epoch = epoch
         return self._shuffled
+
+
+def repeated(
+    faces: NDArray[np.int64], attributes: NDArray[np.uint8], pose_repeats: int
+) -> NDArray[np.int64]:
+    """``faces``, indices into ``attributes`` ``(N, 6)``, those in large pose that many times."""
+    posed = faces[attributes[faces, ATTRIBUTES.index("pose")] > 0]
+    return np.concatenate([faces, *[posed] * (pose_repeats - 1)])
 
 
 def rows_of_process(batch_size: int, process: int, processes: int) -> slice:

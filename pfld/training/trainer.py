@@ -28,6 +28,7 @@ from pfld.training.schedule import (
     FaceOrder,
     augmentation_strength,
     learning_rate,
+    repeated,
     rows_of_process,
 )
 from pfld.training.teacher import Teacher
@@ -55,7 +56,8 @@ class Trainer:
             faces.pictures, config.validation_fraction
         )
         self.faces = FaceBatches(faces, self.preprocessing, accelerator.device)
-        self.order = FaceOrder(len(self.training), config.batch_size, config.seed)
+        self._pass = repeated(self.training, faces.attributes, config.pose_repeats)
+        self.order = FaceOrder(len(self._pass), config.batch_size, config.seed)
         self.rows = rows_of_process(
             config.batch_size, accelerator.process_index, accelerator.num_processes
         )
@@ -109,7 +111,7 @@ class Trainer:
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """This process's share of a step's augmented faces: pixels, landmarks, attributes."""
-        indices = self.training[self.order.batch(step)][self.rows]
+        indices = self._pass[self.order.batch(step)][self.rows]
         seed = np.random.SeedSequence((self.config.seed, step)).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(seed))
         draw = draw_augmentation(

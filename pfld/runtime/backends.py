@@ -1,0 +1,254 @@
+"""What computes landmarks: PyTorch, ONNX Runtime or OpenVINO behind one call."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.weight_metadata import WeightMetadata, require_channel_order
+
+SHIPPED = Path(__file__).parents[2] / "weights"
+_BATCH_SIZE = 32  # crops per call; more are no faster and take memory
+
+# Backends by name, with the end of the name of the weight file each reads.
+BACKENDS = {
+    "train-time": ".safetensors",
+    "reparameterized": ".safetensors",
+    "onnx": ".onnx",
+    "onnx-int8": "-int8.onnx",
+    "openvino": ".onnx",
+}
+
+
+class Backend(ABC):
+    """A network, loaded: crops in, landmarks out. May be shared by threads.
+
+    Attributes:
+        name: One of :data:`BACKENDS`.
+        path: The weight file.
+        metadata: What the file says about itself.
+    """
+
+    def __init__(self, name: str, path: Path, metadata: WeightMetadata) -> None:
+        self.name = name
+        self.path = path
+        self.metadata = metadata
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Landmarks ``(N, L, 2)`` float32 in fractions of the crop.
+
+        Args:
+            batch: ``(N, 3, S, S)`` float32 as ``metadata.preprocessing`` makes it.
+
+        Raises:
+            ValueError: For another shape or dtype.
+        """
+        size = self.metadata.preprocessing.input_size
+        shape, dtype = np.shape(batch), getattr(batch, "dtype", type(batch).__name__)
+        if dtype != np.float32 or shape[1:] != (3, size, size):
+            raise ValueError(f"a batch is float32 (N, 3, {size}, {size}), got {dtype} {shape}")
+        if not len(batch):
+            return np.zeros((0, self.metadata.num_landmarks, 2), np.float32)
+        return self._run(batch)
+
+    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Landmarks ``(N, L, 2)`` float32 in fractions of the crop.
+
+        Args:
+            crops: ``(N, S, S, 3)`` uint8 RGB, any number of them.
+
+        Raises:
+            ValueError: For another shape or dtype.
+        """
+        preprocessing = self.metadata.preprocessing
+        if len(crops) <= _BATCH_SIZE:
+            return self(preprocessing(crops))
+        starts = range(0, len(crops), _BATCH_SIZE)
+        return np.concatenate([self(preprocessing(crops[i : i + _BATCH_SIZE])) for i in starts])
+
+    @abstractmethod
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What :meth:`__call__` gives, for a batch that is known to fit and not empty."""
+
+
+class TorchBackend(Backend):
+    """PyTorch, eagerly, on the CPU in its faster memory format."""
+
+    def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
+        import torch
+
+        from pfld.reparam import reparameterize
+        from pfld.weights import load_weights
+
+        network, metadata = load_weights(path, channel_order=channel_order)
+        if name == "reparameterized":
+            network = reparameterize(network)
+        elif metadata.form != "train-time":
+            raise ValueError(f"{path} holds a {metadata.form} network, not a train-time one")
+        super().__init__(name, path, metadata)
+        network = network.eval().requires_grad_(False)
+        self.network = network.to(memory_format=torch.channels_last)
+        self.threads = threads
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
+        pixels = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), _torch_threads(self.threads):
+            return self.network(pixels).unflatten(1, (-1, 2)).numpy()
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """PyTorch's number of threads for a while; it is the whole process's."""
+    import torch
+
+    before = torch.get_num_threads()
+    if before == count:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class OnnxBackend(Backend):
+    """ONNX Runtime on the CPU. Needs no PyTorch."""
+
+    def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its classes of error have no common base of their own
+            raise ValueError(f"{path} is damaged or no ONNX file: {error}") from error
+        metadata = _onnx_metadata(session.get_modelmeta().custom_metadata_map, path)
+        require_channel_order(metadata, channel_order, path)
+        ports = [(p.name, p.shape[1:]) for p in (*session.get_inputs(), *session.get_outputs())]
+        _require_ports(ports, metadata, path)
+        super().__init__(name, path, metadata)
+        self._session = session
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._session.run(["landmarks"], {"crops": batch})[0]
+
+
+class OpenVinoBackend(Backend):
+    """Intel's OpenVINO on the CPU, in float32, where it is installed. Needs no PyTorch."""
+
+    def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise ImportError("the openvino backend needs: pip install openvino") from error
+        metadata = OnnxBackend("onnx", path, threads=1, channel_order=channel_order).metadata
+        super().__init__(name, path, metadata)
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        self._compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A request serves one call at a time, so each call has its own.
+        request = self._compiled.create_infer_request()
+        return request.infer({"crops": batch})["landmarks"].copy()
+
+
+_CLASSES: dict[str, type[Backend]] = {
+    "train-time": TorchBackend,
+    "reparameterized": TorchBackend,
+    "onnx": OnnxBackend,
+    "onnx-int8": OnnxBackend,
+    "openvino": OpenVinoBackend,
+}
+
+
+def load_backend(
+    weights: str | os.PathLike[str] = "ghostone",
+    backend: str = "onnx",
+    *,
+    threads: int = 1,
+    channel_order: str | None = None,
+) -> Backend:
+    """A network, ready to compute.
+
+    Args:
+        weights: Name of shipped weights, such as "ghostone", or a weight file the backend can read.
+        backend: One of :data:`BACKENDS`. Those of ONNX Runtime and OpenVINO import no PyTorch.
+        threads: Within one call. For single faces one is fastest: more wait for each other.
+        channel_order: As :func:`pfld.weights.load_weights` takes it.
+
+    Raises:
+        FileNotFoundError: When there are no such weights.
+        ValueError: For an unknown backend, a file that is damaged or not for this backend.
+        ImportError: For "openvino" where that is not installed.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    path = find_weights(weights, backend)
+    return _CLASSES[backend](backend, path, threads=threads, channel_order=channel_order)
+
+
+def find_weights(weights: str | os.PathLike[str], backend: str) -> Path:
+    """The weight file for a backend: the file named, or the shipped one of that name.
+
+    Raises:
+        FileNotFoundError: When there is none.
+        ValueError: For an unknown backend, or a file it does not read.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    path = Path(weights)
+    if path.is_file():
+        if (path.suffix == ".onnx") != (BACKENDS[backend].endswith(".onnx")):
+            raise ValueError(f"the {backend} backend cannot read {path}")
+        return path
+    if path.suffix or path.name != os.fspath(weights):
+        raise FileNotFoundError(f"no weight file at {path}")
+    shipped = SHIPPED / (path.name + BACKENDS[backend])
+    if not shipped.is_file():
+        names = shipped_networks(backend)
+        have = f"there are {', '.join(names)}" if names else "there are none"
+        raise FileNotFoundError(f"no {path} weights for the {backend} backend; {have}")
+    return shipped
+
+
+def shipped_networks(backend: str = "onnx") -> tuple[str, ...]:
+    """Names of the weights that come with the package for a backend."""
+    ending = BACKENDS[backend]
+    names = (path.name.removesuffix(ending) for path in SHIPPED.glob("*" + ending))
+    # "ghostone-int8.onnx" ends in ".onnx", too.
+    return tuple(sorted(name for name in names if not name.endswith("-int8")))
+
+
+def _onnx_metadata(strings: dict[str, str], path: Path) -> WeightMetadata:
+    try:
+        return WeightMetadata.from_strings(strings)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; python -m pfld export writes such files") from error
+
+
+def _require_ports(
+    ports: list[tuple[str, list[int | str]]], metadata: WeightMetadata, path: Path
+) -> None:
+    """Raises ValueError unless the graph takes crops and returns landmarks as its metadata says."""
+    size, landmarks = metadata.preprocessing.input_size, metadata.num_landmarks
+    expected = [("crops", [3, size, size]), ("landmarks", [landmarks, 2])]
+    if ports != expected:
+        raise ValueError(f"{path} must take and return {expected} per face, it has {ports}")

@@ -1,0 +1,142 @@
+"""FaceLandmarker: from a picture to the faces in it."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pfld.data.face_model import head_points
+from pfld.geometry import FaceCrop
+from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
+from pfld.runtime.backends import Backend, load_backend
+from pfld.runtime.detector import DetectedFace, FaceDetector
+from pfld.runtime.face import Face
+from pfld.runtime.pictures import as_rgb
+
+# The square around landmarks against a detector's box, turned as the detector's eyes are, in box
+# sides: how much larger it is and how far below. Medians over validation faces.
+_BOX_SCALE, _BOX_SHIFT = 1.16, 0.065
+
+_REFINE_SHIFT = 0.04  # of a crop's side: a crop so far off or turned (radians) is taken again
+
+
+class FaceLandmarker:
+    """Finds faces and their landmarks. Shared by threads; holds nothing about what it has seen.
+
+    Args:
+        backend: The network, see :func:`pfld.runtime.backends.load_backend`.
+        detector: Made anew by default.
+    """
+
+    def __init__(self, backend: Backend, detector: FaceDetector | None = None) -> None:
+        self.backend = backend
+        self.detector = FaceDetector() if detector is None else detector
+        scheme = backend.metadata.scheme
+        self._mirror = list(scheme.mirror)
+        self._upright = _upright_shape(scheme)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights: str | os.PathLike[str] = "ghostone",
+        backend: str = "onnx",
+        *,
+        threads: int = 1,
+        min_score: float = 0.5,
+        max_faces: int | None = None,
+    ) -> FaceLandmarker:
+        """With shipped weights, by name, or a weight file.
+
+        Args:
+            weights, backend, threads: As :func:`pfld.runtime.backends.load_backend` takes them.
+            min_score, max_faces: As :class:`pfld.runtime.detector.FaceDetector` takes them.
+
+        Raises:
+            FileNotFoundError, ValueError, ImportError: As these two have it.
+        """
+        detector = FaceDetector(min_score=min_score, max_faces=max_faces)
+        return cls(load_backend(weights, backend, threads=threads), detector)
+
+    def __call__(self, image_rgb: ArrayLike, *, thorough: bool = True) -> list[Face]:
+        """The faces in a picture, largest first.
+
+        Args:
+            image_rgb: ``(H, W, 3)`` uint8 RGB, or what :func:`pfld.runtime.pictures.as_rgb` takes.
+            thorough: Looks for small faces and turned heads, too, see
+                :class:`pfld.runtime.detector.FaceDetector`.
+
+        Raises:
+            ValueError: For what is no picture.
+        """
+        image = as_rgb(image_rgb)
+        detected = self.detect(image, thorough=thorough)
+        if not detected:
+            return []
+        first, _ = self.locate(image, [self.crop_of(face) for face in detected], rate=False)
+        crops = [self.crop_around(landmarks) for landmarks in first]
+        landmarks, quality = self.locate(image, crops)
+        faces = [
+            Face(points, face.score, float(sure))
+            for points, face, sure in zip(landmarks, detected, quality)
+        ]
+        return sorted(faces, key=lambda face: -float(np.ptp(face.landmarks, axis=0).max()))
+
+    def detect(self, image_rgb: NDArray[np.uint8], thorough: bool = False) -> list[DetectedFace]:
+        """Faces without landmarks, largest first."""
+        return self.detector(image_rgb, thorough=thorough)
+
+    def crop_of(self, detected: DetectedFace) -> FaceCrop:
+        """Where to look first for the landmarks of a detected face, turned as its eyes are."""
+        x0, y0, x1, y1 = (float(value) for value in detected.box)
+        turned = FaceCrop((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, detected.roll)
+        x, y = turned.to_image([0.5, 0.5 + _BOX_SHIFT])
+        return FaceCrop(float(x), float(y), turned.side * _BOX_SCALE, turned.angle)
+
+    def crop_around(self, landmarks: NDArray[np.float32]) -> FaceCrop:
+        """Where to look for the landmarks of a face that had these ``(L, 2)``, turned as it is."""
+        scale = self.backend.metadata.preprocessing.crop_scale
+        return FaceCrop.around(landmarks, scale=scale, angle=self._roll(landmarks))
+
+    def locate(
+        self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Landmarks ``(F, L, 2)`` in pixels of the picture, and their quality ``(F,)``, 0..1.
+
+        Args:
+            rate: Whether quality is wanted, which takes a second look at each face in a mirror;
+                without, it is NaN.
+        """
+        size = self.backend.metadata.preprocessing.input_size
+        count = len(crops)
+        pixels = np.empty((count * (1 + rate), size, size, 3), np.uint8)
+        for index, crop in enumerate(crops):
+            pixels[index] = crop.extract(image_rgb, size)
+        if rate:
+            pixels[count:] = pixels[:count, :, ::-1]
+        found = self.backend.predict(pixels)
+        quality = np.full(count, np.nan, np.float32)
+        if rate:
+            mirrored = found[count:, self._mirror] * (-1, 1) + (1, 0)
+            quality = _quality(found[:count] - mirrored)
+        landmarks = [crop.to_image(points) for crop, points in zip(crops, found)]
+        return np.stack(landmarks) if landmarks else found, quality
+
+    def _roll(self, landmarks: NDArray[np.float32]) -> float:
+        """The turn in radians, clockwise, that takes an upright face nearest to these landmarks."""
+        points = landmarks.astype(np.float64).view(np.complex128)[:, 0]
+        return float(np.angle(np.vdot(self._upright, points - points.mean())))
+
+
+def _upright_shape(scheme: LandmarkScheme) -> NDArray[np.complex128]:
+    """An averaged face seen from the front, x + iy, its mean at 0."""
+    shape = head_points()[:, :2]
+    if scheme.name == IBUG_68.name:
+        shape = shape[list(WFLW_TO_IBUG)]
+    return (shape - shape.mean(axis=0)) @ (1, 1j)
+
+
+def _quality(difference: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a network's disagreement with itself ``(F, L, 2)``, in crops, says about its answer."""
+    return np.exp(-np.linalg.norm(difference, axis=-1).mean(axis=-1) / 0.05)

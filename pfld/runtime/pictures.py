@@ -1,0 +1,81 @@
+"""Pictures as people have them, as RGB the way they are meant to be seen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MOST_PIXELS = 100_000_000  # of a picture from a file; more is a mistake or an attack
+_BACKGROUND = 255  # what shines through where a picture is transparent
+
+
+def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The picture ``(H, W, 3)`` uint8 RGB, upright as its EXIF orientation says.
+
+    Transparency is laid over white, 16-bit pictures are brought to 8, and of animations the first frame
+    is taken.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is not a whole picture, or one of more than 100 megapixels.
+    """
+    from PIL import Image, ImageOps
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no picture at {path}")
+    try:
+        # Only the header is read here; Pillow would warn of large pictures, what is too large is below.
+        with Image.open(path) as picture:
+            width, height = picture.size
+            if width * height <= MOST_PIXELS:
+                upright = ImageOps.exif_transpose(picture)
+                return as_rgb(_pixels(upright))
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path} has more than {MOST_PIXELS // 10**6} megapixels") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        size = path.stat().st_size
+        raise ValueError(f"{path} is not a picture that can be read ({size} bytes)") from error
+    raise ValueError(
+        f"{path} has {width} x {height} pixels; {MOST_PIXELS // 10**6} megapixels are the most"
+    )
+
+
+def _pixels(picture) -> NDArray:
+    """A Pillow picture as grey, RGB or RGBA, of 8 or 16 bits."""
+    if picture.mode.startswith("I"):  # 16 bits, whatever the name says
+        return np.clip(np.asarray(picture), 0, 65535).astype(np.uint16)
+    transparent = "A" in picture.getbands() or "transparency" in picture.info
+    return np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+
+
+def as_rgb(image: ArrayLike) -> NDArray[np.uint8]:
+    """An array as ``(H, W, 3)`` uint8 RGB; the array itself where it is that already.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16.
+
+    Raises:
+        ValueError: For anything else. Floats are refused: whether they end at 1 or 255 cannot be known.
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
+        raise ValueError(
+            f"a picture has shape (H, W), (H, W, 3) or (H, W, 4), this array {image.shape}"
+        )
+    if image.dtype == np.uint16:
+        image = (image // 257).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise ValueError(f"a picture is uint8 (0..255) or uint16, this array is {image.dtype}")
+    if image.shape[2] == 1:
+        return np.repeat(image, 3, axis=2)
+    if image.shape[2] == 4:
+        alpha = image[..., 3:].astype(np.float32) / 255
+        blended = image[..., :3] * alpha + _BACKGROUND * (1 - alpha)
+        return np.rint(blended).astype(np.uint8)
+    return image
