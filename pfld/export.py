@@ -11,8 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pfld.channel_padding import pad_channels
 from pfld.files import write_whole
-from pfld.weight_metadata import WeightMetadata
+from pfld.onnx_file import labelled, landmarks_px
+from pfld.pixel_input import take_pixels
+from pfld.weight_metadata import NORMALISED, PIXELS, WeightMetadata
 
 if TYPE_CHECKING:
     import onnx
@@ -22,18 +25,28 @@ CHECKED_BATCHES = (1, 3, 8)  # none is the traced one
 
 
 def export_onnx(
-    network: nn.Module, path: str | Path, metadata: WeightMetadata, *, tolerance_px: float = 1e-3
+    network: nn.Module,
+    path: str | Path,
+    metadata: WeightMetadata,
+    *,
+    self_contained: str | Path | None = None,
+    tolerance_px: float = 1e-3,
 ) -> float:
-    """Writes ``network``, re-parameterized, as one ONNX file; returns its largest error in crop pixels.
+    """Writes ``network``, re-parameterized, as an ONNX file; returns its largest error in crop pixels.
 
     Input ``crops`` ``(N, 3, S, S)`` float32 as ``metadata.preprocessing`` makes them, output
     ``landmarks`` ``(N, L, 2)`` as fractions of the crop, for any N. The file carries ``metadata``, with
     its form "reparameterized". It is compared with ``network`` on random crops and other batch sizes
     before it is written.
 
+    Args:
+        self_contained: Where to write, as well, a file with ``metadata.preprocessing`` inside: input
+            ``crops_rgb`` ``(N, S, S, 3)`` uint8, output ``landmarks_px`` ``(N, L, 2)`` in pixels of the
+            crop. Its metadata says so, and it is compared in the same way.
+
     Raises:
-        ValueError: When the file would differ from ``network`` by more than ``tolerance_px``, or the
-            metadata names another landmark count or input size than the network's.
+        ValueError: When a file would differ from ``network`` by more than ``tolerance_px``, or the
+            metadata names another landmark count or input size than the network's. Nothing is written.
     """
     from pfld.reparam import reparameterize
 
@@ -45,17 +58,24 @@ def export_onnx(
         )
     # Fused from a copy in float32 on the CPU, whatever the network trains in.
     original = _detached_copy(network)
-    model = _traced(reparameterize(original), size)
-    _label(model, replace(metadata, form="reparameterized"))
-    data = model.SerializeToString()
-    error_px = size * _largest_difference(original, data, metadata)
-    if not error_px <= tolerance_px:
-        raise ValueError(
-            f"the ONNX graph differs from the network by {error_px:.2g} pixels of the crop, "
-            f"{tolerance_px:.2g} are tolerated; nothing was written to {path}"
-        )
-    write_whole(path, data)
-    return error_px
+    model = pad_channels(_with_pooling(_traced(reparameterize(original), size)))
+    normalised = replace(metadata, form="reparameterized", interface=NORMALISED)
+    files = {Path(path): (model, normalised)}
+    if self_contained is not None:
+        direct = take_pixels(model, metadata.preprocessing)
+        files[Path(self_contained)] = (direct, replace(normalised, interface=PIXELS))
+    errors_px, contents = [], {}
+    for target, (graph, about) in files.items():
+        contents[target] = labelled(graph, about)
+        errors_px.append(_largest_error_px(original, contents[target], about))
+        if not errors_px[-1] <= tolerance_px:
+            raise ValueError(
+                f"the ONNX graph differs from the network by {errors_px[-1]:.2g} pixels of the crop, "
+                f"{tolerance_px:.2g} are tolerated; nothing was written to {target}"
+            )
+    for target, data in contents.items():
+        write_whole(target, data)
+    return max(errors_px)
 
 
 def _detached_copy(network: nn.Module) -> nn.Module:
@@ -68,7 +88,7 @@ def _detached_copy(network: nn.Module) -> nn.Module:
 
 
 def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
-    """The graph, checked, without batch norms and without notes about where it was traced."""
+    """The graph, checked, without batch norms."""
     import onnx
     import torch
 
@@ -91,21 +111,36 @@ def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
             verbose=False,
         )
     model = program.model_proto
-    graph = model.graph
-    # The exporter writes Python stack traces, with this machine's paths, into every node.
-    for item in (
-        graph,
-        *graph.node,
-        *graph.input,
-        *graph.output,
-        *graph.value_info,
-        *graph.initializer,
-    ):
-        item.ClearField("metadata_props")
-        item.ClearField("doc_string")
     onnx.checker.check_model(model, full_check=True)
-    assert not any(node.op_type == "BatchNormalization" for node in graph.node)
+    assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
     return model
+
+
+def _with_pooling(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The head's means as global pooling, joined before they are flattened.
+
+    ONNX Runtime pools maps in its blocked layout, which a mean has to leave.
+    """
+    import onnx
+    from onnx import helper
+
+    pooled = onnx.ModelProto()
+    pooled.CopyFrom(model)
+    nodes = []
+    means = {node.output[0] for node in model.graph.node if node.op_type == "ReduceMean"}
+    for node in model.graph.node:
+        name, given, (made,) = node.name, node.input, node.output
+        if made in means:
+            nodes.append(helper.make_node("GlobalAveragePool", given[:1], [made], name))
+        elif means.issuperset(given):
+            maps = f"{made}_maps"
+            nodes.append(helper.make_node("Concat", given, [maps], name, axis=1))
+            nodes.append(helper.make_node("Flatten", [maps], [made], f"{name}_flat", axis=1))
+        else:
+            nodes.append(node)
+    del pooled.graph.node[:]
+    pooled.graph.node.extend(nodes)
+    return pooled
 
 
 @contextmanager
@@ -123,38 +158,24 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _label(model: onnx.ModelProto, metadata: WeightMetadata) -> None:
-    import onnx
-
-    from pfld import __name__ as producer
-
-    model.producer_name = producer
-    model.doc_string = f"{metadata.num_landmarks} facial landmarks ({metadata.landmark_scheme})"
-    onnx.helper.set_model_props(model, metadata.to_strings())
-
-
-def _largest_difference(network: nn.Module, data: bytes, metadata: WeightMetadata) -> float:
-    """Largest difference in crop fractions on random pictures, not the ones traced with."""
+def _largest_error_px(network: nn.Module, data: bytes, metadata: WeightMetadata) -> float:
+    """Largest difference on random pictures, not the ones traced with."""
     import numpy as np
-    import onnxruntime
     import torch
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     size = metadata.preprocessing.input_size
-    differences = []
+    errors_px = []
     for count in CHECKED_BATCHES:
-        pictures = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-        crops = metadata.preprocessing(pictures)
+        crops = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
         with torch.inference_mode():
-            expected = network(torch.from_numpy(crops)).numpy().reshape(count, -1, 2)
-        (actual,) = session.run(["landmarks"], {"crops": crops})
+            fractions = network(torch.from_numpy(metadata.preprocessing(crops))).numpy()
+        expected = size * fractions.reshape(count, -1, 2)
+        actual = landmarks_px(data, metadata, crops)
         if actual.shape != expected.shape:
             raise ValueError(f"the ONNX graph returns {actual.shape} instead of {expected.shape}")
-        differences.append(np.abs(actual - expected).max())
-    return float(np.max(differences))
+        errors_px.append(np.abs(actual - expected).max())
+    return float(np.max(errors_px))
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -171,6 +192,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         choices=("rgb", "bgr"),
         help="what a published checkpoint was trained on (default bgr); other files say so",
     )
+    parser.add_argument(
+        "--self-contained",
+        action="store_true",
+        help="also write a file that takes uint8 RGB crops and returns pixels (default no)",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -179,8 +205,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     network, metadata = load_weights(arguments.weights, channel_order=arguments.channel_order)
     target = arguments.out / f"{arguments.weights.stem}.onnx"
-    error_px = export_onnx(network, target, metadata)
-    print(f"wrote {target}")
-    print(f"size {target.stat().st_size / 2**20:.2f} MiB")
+    pixels = target.with_name(f"{arguments.weights.stem}-uint8.onnx")
+    self_contained = pixels if arguments.self_contained else None
+    error_px = export_onnx(network, target, metadata, self_contained=self_contained)
+    for written in (target, pixels) if arguments.self_contained else (target,):
+        print(f"wrote {written}, {written.stat().st_size / 2**20:.2f} MiB")
     print(f"largest difference from PyTorch {error_px:.2g} pixels of the crop")
     return 0

@@ -48,14 +48,18 @@ class Preprocessing:
         Raises:
             ValueError: For another shape or dtype.
         """
+        self.require_crops(crops)
+        if self.channel_order == "bgr":
+            crops = crops[..., ::-1]
+        scale = (1 / (255 * np.array(self.std))).astype(np.float32)
+        shift = (np.array(self.mean) / self.std).astype(np.float32)
+        return np.ascontiguousarray((crops * scale - shift).transpose(0, 3, 1, 2))
+
+    def require_crops(self, crops: NDArray[np.uint8]) -> None:
+        """Raises ValueError unless crops are uint8 ``(B, S, S, 3)``."""
         size = self.input_size
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
             raise ValueError(
                 f"crops must be uint8 of shape (B, {size}, {size}, 3), "
                 f"got {crops.dtype} of shape {crops.shape}"
             )
-        if self.channel_order == "bgr":
-            crops = crops[..., ::-1]
-        scale = (1 / (255 * np.array(self.std))).astype(np.float32)
-        shift = (np.array(self.mean) / self.std).astype(np.float32)
-        return np.ascontiguousarray((crops * scale - shift).transpose(0, 3, 1, 2))

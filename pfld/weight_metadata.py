@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 FORMS = ("train-time", "reparameterized")
+PRECISIONS = ("float32", "int8")
+NORMALISED, PIXELS = "normalised-crops", "uint8-crops"
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,15 @@ class WeightMetadata:
         landmark_scheme: Name of one of :data:`pfld.landmarks.SCHEMES`.
         num_conv_branches: Convolutions per block of a train-time ``ghostone``; else without meaning.
         form: "train-time" or "reparameterized".
+        precision: Of the weights and of the maps between layers: "float32", or "int8" for most of them.
+        interface: "normalised-crops": what ``preprocessing`` makes goes in, fractions of the crop come
+            out. "uint8-crops": RGB pixels go in, pixels come out; the file obeys ``preprocessing`` itself.
         training_data: What the weights were trained on, in words.
         metrics: Results by name; the name says split, crop and normaliser.
 
     Raises:
-        ValueError: For an unknown scheme or form, numbers out of range or not finite.
+        ValueError: For an unknown scheme, form, precision or interface, numbers out of range or not
+            finite.
     """
 
     network: str
@@ -41,13 +47,22 @@ class WeightMetadata:
     width_multiplier: float = 1.0
     num_conv_branches: int = 6
     form: str = "train-time"
+    precision: str = "float32"
+    interface: str = NORMALISED
     training_data: str = "unknown"
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         scheme_named(self.landmark_scheme)
-        if self.form not in FORMS:
-            raise ValueError(f"form must be one of {', '.join(FORMS)}, got {self.form!r}")
+        for name, known in (
+            ("form", FORMS),
+            ("precision", PRECISIONS),
+            ("interface", (NORMALISED, PIXELS)),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}"
+                )
         if not 1 <= self.num_conv_branches <= 64:
             raise ValueError(f"num_conv_branches must be 1 to 64, got {self.num_conv_branches}")
         if not all(math.isfinite(value) for value in self.metrics.values()):
@@ -101,6 +116,9 @@ class WeightMetadata:
                 width_multiplier=float(strings["width_multiplier"]),
                 num_conv_branches=int(strings["num_conv_branches"]),
                 form=strings["form"],
+                # Files from before there was a choice are silent.
+                precision=strings.get("precision", "float32"),
+                interface=strings.get("interface", NORMALISED),
                 training_data=strings["training_data"],
                 metrics=metrics,
             )

@@ -1,6 +1,7 @@
 """ONNX files equal PyTorch, say what they are, and are written whole or not at all."""
 
 import copy
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 from numpy.testing import assert_allclose
 from test_folding import randomise
 
-from pfld import build_network, export
+from pfld import build_network, export, reparameterize
 from pfld.__main__ import main
+from pfld.data.synthetic import synthetic_faces
 from pfld.export import export_onnx
+from pfld.predictor import load_predictor, predict_landmarks
 from pfld.preprocess import Preprocessing
+from pfld.runtime.backends import load_backend
 from pfld.weights import WeightMetadata, save_weights
 
 METADATA = WeightMetadata(
@@ -64,10 +68,59 @@ def test_file_says_what_it_is_and_nothing_about_this_machine(exported):
     assert [file.name for file in path.parent.iterdir()] == ["a.onnx"]
 
 
-def test_graph_has_no_batch_norm_and_a_free_batch(exported):
-    graph = onnx.load(exported[1]).graph
-    assert "BatchNormalization" not in {node.op_type for node in graph.node}
+def test_graph_has_the_convolutions_of_the_fused_network_in_whole_blocks(exported):
+    network, path = exported
+    graph = onnx.load(path).graph
+    kinds = Counter(node.op_type for node in graph.node)
+    fused = reparameterize(network).modules()
+    assert kinds["Conv"] == sum(isinstance(module, torch.nn.Conv2d) for module in fused)
+    assert not {"BatchNormalization", "ReduceMean", "Slice"} & set(kinds)
+    kernels = [item for item in graph.initializer if len(item.dims) == 4]
+    assert len(kernels) == kinds["Conv"] and all(item.dims[0] % 16 == 0 for item in kernels)
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param
+
+
+UNEVEN = replace(METADATA, preprocessing=Preprocessing(96, "bgr", (0.4, 0.5, 0.6), (0.2, 0.3, 0.5)))
+
+
+@pytest.fixture(scope="module")
+def self_contained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pixels") / "a-uint8.onnx"
+    other = path.with_name("a.onnx")
+    assert export_onnx(network_of(UNEVEN), other, UNEVEN, self_contained=path) < 1e-3
+    return path
+
+
+def test_self_contained_file_takes_pictures_and_gives_pixels(self_contained):
+    crops = synthetic_faces(5, size=96).crops
+    session = onnxruntime.InferenceSession(self_contained)
+    (actual,) = session.run(["landmarks_px"], {"crops_rgb": crops})
+    expected = 96 * predict_landmarks(network_of(UNEVEN), crops, UNEVEN.preprocessing)
+    assert actual.dtype == np.float32
+    assert_allclose(actual, expected, atol=1e-3, rtol=0)
+
+
+def test_self_contained_file_says_so_and_is_predicted_with(self_contained):
+    crops = synthetic_faces(3, size=96).crops
+    predict, metadata = load_predictor(self_contained)
+    assert metadata == replace(UNEVEN, form="reparameterized", interface="uint8-crops")
+    expected = predict_landmarks(network_of(UNEVEN), crops, UNEVEN.preprocessing)
+    assert_allclose(predict(crops), expected, atol=1e-5, rtol=0)
+    assert predict(crops[:0]).shape == (0, 98, 2)
+    with pytest.raises(ValueError, match="uint8"):
+        predict(crops.astype(np.float32))
+    with pytest.raises(ValueError, match="use predict"):
+        load_backend(self_contained)(UNEVEN.preprocessing(crops))
+
+
+@pytest.mark.parametrize("interface", ["normalised-crops", "uint8-crops"])
+def test_file_that_is_not_what_it_says_is_refused(tmp_path, exported, self_contained, interface):
+    model = onnx.load(self_contained if interface == "normalised-crops" else exported[1])
+    strings = replace(METADATA, form="reparameterized", interface=interface).to_strings()
+    onnx.helper.set_model_props(model, strings)
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(ValueError, match="must take and return"):
+        load_predictor(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize(
@@ -93,11 +146,12 @@ def test_command_exports_without_chatter(tmp_path, capfd):
     metadata = replace(METADATA, network="ghostnet")  # has plain batch norms to fold
     save_weights(tmp_path / "small.safetensors", network_of(metadata), metadata)
     arguments = ["--weights", str(tmp_path / "small.safetensors"), "--out", str(tmp_path / "out")]
-    assert main(["export", *arguments]) == 0
+    assert main(["export", *arguments, "--self-contained"]) == 0
     output = capfd.readouterr()
-    assert "small.onnx" in output.out and output.err == ""
-    graph = onnx.load(tmp_path / "out" / "small.onnx").graph
-    assert "BatchNormalization" not in {node.op_type for node in graph.node}
+    assert "small.onnx" in output.out and "small-uint8.onnx" in output.out and output.err == ""
+    for name in ("small.onnx", "small-uint8.onnx"):
+        graph = onnx.load(tmp_path / "out" / name).graph
+        assert "BatchNormalization" not in {node.op_type for node in graph.node}
 
 
 def test_command_refuses_in_one_line(tmp_path, capsys):

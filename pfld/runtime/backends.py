@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.weight_metadata import WeightMetadata, require_channel_order
+from pfld.weight_metadata import PIXELS, WeightMetadata, require_channel_order
 
 SHIPPED = Path(__file__).parents[2] / "weights"
 _BATCH_SIZE = 32  # crops per call; more are no faster and take memory
@@ -121,7 +121,10 @@ def _torch_threads(count: int) -> Iterator[None]:
 
 
 class OnnxBackend(Backend):
-    """ONNX Runtime on the CPU. Needs no PyTorch."""
+    """ONNX Runtime on the CPU. Needs no PyTorch.
+
+    A self-contained file serves :meth:`predict` only; it does the preprocessing itself.
+    """
 
     def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
         import onnxruntime
@@ -143,7 +146,19 @@ class OnnxBackend(Backend):
         super().__init__(name, path, metadata)
         self._session = session
 
+    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self.metadata.interface != PIXELS:
+            return super().predict(crops)
+        preprocessing = self.metadata.preprocessing
+        preprocessing.require_crops(crops)
+        starts = range(0, max(len(crops), 1), _BATCH_SIZE)
+        batches = (crops[i : i + _BATCH_SIZE] for i in starts)
+        found = [self._session.run(["landmarks_px"], {"crops_rgb": b})[0] for b in batches]
+        return np.concatenate(found) / np.float32(preprocessing.input_size)
+
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.metadata.interface == PIXELS:
+            raise ValueError(f"{self.path} takes uint8 crops, not a normalised batch: use predict")
         return self._session.run(["landmarks"], {"crops": batch})[0]
 
 
@@ -156,6 +171,8 @@ class OpenVinoBackend(Backend):
         except ImportError as error:
             raise ImportError("the openvino backend needs: pip install openvino") from error
         metadata = OnnxBackend("onnx", path, threads=1, channel_order=channel_order).metadata
+        if metadata.interface == PIXELS:
+            raise ValueError(f"the openvino backend normalises crops itself; {path} does so, too")
         super().__init__(name, path, metadata)
         settings = {
             "INFERENCE_NUM_THREADS": threads,
@@ -249,6 +266,9 @@ def _require_ports(
 ) -> None:
     """Raises ValueError unless the graph takes crops and returns landmarks as its metadata says."""
     size, landmarks = metadata.preprocessing.input_size, metadata.num_landmarks
-    expected = [("crops", [3, size, size]), ("landmarks", [landmarks, 2])]
+    if metadata.interface == PIXELS:
+        expected = [("crops_rgb", [size, size, 3]), ("landmarks_px", [landmarks, 2])]
+    else:
+        expected = [("crops", [3, size, size]), ("landmarks", [landmarks, 2])]
     if ports != expected:
         raise ValueError(f"{path} must take and return {expected} per face, it has {ports}")

@@ -1,0 +1,73 @@
+"""ONNX files of this package: saying what they are, and opened to be compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.weight_metadata import PIXELS, WeightMetadata
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
+
+BATCH_SIZE = 8
+
+
+def labelled(model: onnx.ModelProto, metadata: WeightMetadata) -> bytes:
+    """The file: ``model`` with ``metadata`` in it, and nothing about where it was made."""
+    import onnx
+
+    from pfld import __name__ as producer
+
+    named = onnx.ModelProto()
+    named.CopyFrom(model)
+    graph = named.graph
+    # Exporters write Python stack traces, with this machine's paths, into every node.
+    for item in (
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.initializer,
+    ):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    named.producer_name = producer
+    named.ClearField("producer_version")
+    named.doc_string = f"{metadata.num_landmarks} facial landmarks ({metadata.landmark_scheme})"
+    onnx.helper.set_model_props(named, metadata.to_strings())
+    return named.SerializeToString()
+
+
+def open_session(data: bytes) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on one thread of the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def landmarks_px(
+    data: bytes, metadata: WeightMetadata, crops: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """What a file finds: landmarks ``(N, L, 2)`` in pixels of the crops.
+
+    Args:
+        crops: RGB ``(N, S, S, 3)``, at least one.
+    """
+    session = open_session(data)
+    found = []
+    for start in range(0, len(crops), BATCH_SIZE):
+        batch = crops[start : start + BATCH_SIZE]
+        if metadata.interface == PIXELS:
+            found += session.run(["landmarks_px"], {"crops_rgb": batch})
+        else:
+            (fractions,) = session.run(["landmarks"], {"crops": metadata.preprocessing(batch)})
+            found.append(fractions * metadata.preprocessing.input_size)
+    return np.concatenate(found)

@@ -1,0 +1,74 @@
+"""ONNX graphs from pixels to pixels: normalisation, channel order and layout are inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pfld.preprocess import Preprocessing
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.ModelProto:
+    """``model`` between uint8 pictures and points in their pixels.
+
+    Input ``crops_rgb`` ``(N, S, S, 3)`` uint8, output ``landmarks_px`` ``(N, L, 2)`` float32. The mean
+    is subtracted at first, so that a border of zeros still means grey; the rest goes into the weights of
+    the first convolution and of the head.
+
+    Args:
+        model: From ``crops`` to ``landmarks`` as :func:`pfld.export.export_onnx` makes them.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    direct = onnx.ModelProto()
+    direct.CopyFrom(model)
+    graph = direct.graph
+    size = preprocessing.input_size
+    weights = {item.name: item for item in graph.initializer}
+
+    def scale_(name: str, factor: np.ndarray | float) -> None:
+        values = numpy_helper.to_array(weights[name]) * np.asarray(factor, np.float64)
+        weights[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
+
+    mean = 255 * np.array(preprocessing.mean).reshape(1, 3, 1, 1)
+    (first,) = (node for node in graph.node if "crops" in node.input)
+    scale_(first.input[1], 1 / (255 * np.array(preprocessing.std).reshape(1, 3, 1, 1)))
+    if preprocessing.channel_order == "bgr":
+        mean = mean[:, ::-1]
+        kernel = numpy_helper.to_array(weights[first.input[1]])[:, ::-1]
+        weights[first.input[1]].CopyFrom(
+            numpy_helper.from_array(np.ascontiguousarray(kernel), first.input[1])
+        )
+    (head,) = (node for node in graph.node if node.op_type == "Gemm")
+    for name in head.input[1:]:
+        scale_(name, size)
+
+    first.input[0] = "crops_centred"
+    batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    graph.input[0].CopyFrom(
+        helper.make_tensor_value_info("crops_rgb", TensorProto.UINT8, [batch, size, size, 3])
+    )
+    graph.initializer.append(
+        numpy_helper.from_array(np.ascontiguousarray(mean, np.float32), "grey")
+    )
+    steps = [
+        helper.make_node("Transpose", ["crops_rgb"], ["crops_planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["crops_planes"], ["crops_float"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["crops_float", "grey"], ["crops_centred"]),
+    ]
+    nodes = [*steps, *graph.node]
+    for node in nodes:
+        for index, name in enumerate(node.output):
+            node.output[index] = "landmarks_px" if name == "landmarks" else name
+    graph.output[0].name = "landmarks_px"
+    del graph.node[:]
+    graph.node.extend(nodes)
+    del graph.value_info[:]
+    direct = onnx.shape_inference.infer_shapes(direct, strict_mode=True)
+    onnx.checker.check_model(direct, full_check=True)
+    return direct
