@@ -7,10 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from pfld.evaluation import PROTOCOLS, Evaluation, evaluate
+from pfld.evaluation import Evaluation, evaluate
 from pfld.files import write_whole
 from pfld.plots import plot_evaluation, require_plot_suffix
 from pfld.predictor import predict_landmarks
+from pfld.protocols import PROTOCOLS
 
 __all__ = ["Evaluation", "add_parser", "evaluate", "format_evaluation", "predict_landmarks"]
 
@@ -19,9 +20,10 @@ def format_evaluation(evaluation: Evaluation) -> str:
     """The results for people, one line per fact; errors in percent."""
     report, metadata = evaluation.report, evaluation.metadata
     order = metadata.preprocessing.channel_order
+    missed = f", {evaluation.missed} more not detected" if evaluation.missed else ""
     lines = [
         f"{evaluation.weights}: {metadata.network}, {metadata.form}, {order} input",
-        f"{report.count} faces of {evaluation.split}, {evaluation.protocol} crops, "
+        f"{report.count} faces of {evaluation.split}, {evaluation.protocol} crops{missed}, "
         f"{evaluation.scheme.num_landmarks} points, errors over the distance of outer eye corners",
         f"NME              {report.nme:8.2%}",
         f"failure rate     {report.failure_rate:8.2%}",
@@ -60,7 +62,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default="ground-truth",
-        help="where crops come from: ground-truth, about the annotated landmarks (default)",
+        help="where crops come from: ground-truth, about the annotated landmarks (default), or detector, "
+        "from the whole picture as an application has them",
     )
     parser.add_argument(
         "--channel-order",
@@ -70,7 +73,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--robustness",
         action="store_true",
-        help="also on crops scaled, shifted and turned (default no)",
+        help="also on crops scaled, shifted and turned, or with the detector on turned pictures "
+        "(default no)",
     )
     parser.add_argument(
         "--allow-missing",

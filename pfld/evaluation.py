@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,16 @@ from numpy.typing import NDArray
 
 from pfld.crop_jitter import JITTERS, UNMOVED, CropJitter
 from pfld.data.annotations import ATTRIBUTES, FaceAnnotation, read_faces
-from pfld.data.images import read_image
-from pfld.geometry import FaceCrop
 from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, LandmarkScheme
 from pfld.metrics import LandmarkReport, normalized_point_errors, summarize
-from pfld.predictor import BATCH_SIZE, Predictor, load_predictor
+from pfld.predictor import load_predictor
+from pfld.protocols import DETECTOR, PROTOCOLS, Answers, DetectorCrops, GroundTruthCrops
+from pfld.runtime.backends import load_own_backend
+from pfld.runtime.landmarker import FaceLandmarker
 from pfld.weight_metadata import WeightMetadata
 
-PROTOCOLS = ("ground-truth",)
+# Rolls that whole pictures are turned by, in degrees.
+ROLLS = {"roll": tuple(CropJitter("roll", float(degrees)) for degrees in range(0, 181, 30))}
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class Evaluation:
     Attributes:
         weights: Name of the file.
         protocol: "ground-truth": crops about the annotated landmarks, as wide as ``metadata`` says.
+            "detector": whole pictures, faces as detected.
         scheme: Points compared.
         report: Over all faces.
         subsets: Over the faces that have an attribute, for attributes that any face has.
         errors: Mean error of each face ``(N,)``.
-        robustness: By kind of jitter: its amount and the NME there. Empty unless asked for.
+        robustness: By kind of variant: its amount and the NME there. Empty unless asked for.
+        missed: Annotated faces that were not detected. All figures are of the others.
         skipped: For each face left out, why.
     """
 
@@ -48,6 +51,7 @@ class Evaluation:
     subsets: dict[str, LandmarkReport]
     errors: NDArray[np.float64] = field(repr=False)
     robustness: dict[str, list[tuple[float, float]]]
+    missed: int
     skipped: tuple[str, ...]
 
     def to_json(self) -> dict[str, object]:
@@ -62,6 +66,7 @@ class Evaluation:
             "protocol": self.protocol,
             "scheme": self.scheme.name,
             "normalizer": "outer eye corners",
+            "missed": self.missed,
             "skipped": len(self.skipped),
         }
         values |= self.report.to_json()
@@ -94,7 +99,9 @@ def evaluate(
         weights_path: Weights of this package, an ONNX file of this package, or a published checkpoint.
         data: Folder as :func:`pfld.data.annotations.read_faces` takes it.
         channel_order: For published checkpoints, as :func:`pfld.weights.load_weights` takes it.
-        robustness: Measure NME on crops of another scale, place and rotation as well.
+        protocol: One of :data:`pfld.protocols.PROTOCOLS`.
+        robustness: Measure NME on crops of another scale, place and rotation as well; with the detector
+            on turned pictures.
         allow_missing: Part of the faces, 0..1, whose pictures may be unreadable.
         progress: Show a bar on standard error where that is a terminal.
 
@@ -107,48 +114,56 @@ def evaluate(
         raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     if not 0 <= allow_missing <= 1:
         raise ValueError(f"allow_missing must be within 0 to 1, got {allow_missing}")
-    predict, metadata = load_predictor(weights_path, channel_order=channel_order)
+    if protocol == DETECTOR:
+        landmarker = FaceLandmarker(load_own_backend(weights_path, channel_order=channel_order))
+        metadata, answer, curves = landmarker.backend.metadata, DetectorCrops(landmarker), ROLLS
+    else:
+        predict, metadata = load_predictor(weights_path, channel_order=channel_order)
+        answer, curves = GroundTruthCrops(predict, metadata.preprocessing), JITTERS
     faces = read_faces(Path(data), split)
     scheme = _common_scheme(metadata.scheme, faces)
-    moved = [jitter for curve in JITTERS.values() for jitter in curve if not jitter.unmoved]
-    jitters = (UNMOVED, *(moved if robustness else ()))
+    moved = [variant for curve in curves.values() for variant in curve if not variant.unmoved]
+    variants = (UNMOVED, *(moved if robustness else ()))
     skipped: dict[int, str] = {}
     measured, batches = [], []
     with _progress_bar(len(faces), visible=progress) as advance:
-        cropped = _cropped_faces(faces, jitters, metadata, skipped)
-        while batch := list(islice(cropped, BATCH_SIZE)):
-            measured += [face.index for face in batch]
-            batches.append(_point_errors(predict, batch, faces, scheme))
+        for answers in answer(faces, variants, skipped):
+            measured += answers.indices
+            batches.append(_errors(answers, faces, scheme))
             if len(skipped) > allow_missing * len(faces):
                 break
-            advance(len(batch))
+            advance(len(answers.indices))
     if len(skipped) > allow_missing * len(faces) or not batches:
         raise ValueError(
             f"at least {len(skipped)} of {len(faces)} faces have no readable picture, more than "
             f"{allow_missing:.3g} of them; first: {next(iter(skipped.values()))}. Complete the data set "
             "or raise --allow-missing"
         )
-    errors = np.concatenate(batches)  # (N, jitters, L)
+    errors = np.concatenate(batches)  # (N, V, L)
+    found = ~np.isnan(errors[:, 0]).any(axis=1)
+    if not found.any():
+        raise ValueError(f"none of the {len(errors)} annotated faces was detected")
     attributes = np.stack([faces[index].attributes for index in measured])
-    nme = dict(zip(jitters, errors.mean(axis=(0, 2)).tolist()))
+    nme = dict(zip(variants, np.nanmean(errors, axis=(0, 2)).tolist()))
     return Evaluation(
         weights=Path(weights_path).name,
         metadata=metadata,
         split=split,
         protocol=protocol,
         scheme=scheme,
-        report=summarize(errors[:, 0], scheme),
+        report=summarize(errors[found, 0], scheme),
         subsets={
-            name: summarize(errors[has == 1, 0], scheme)
+            name: summarize(errors[found & (has == 1), 0], scheme)
             for name, has in zip(ATTRIBUTES, attributes.T)
-            if has.any()
+            if (found & (has == 1)).any()
         },
-        errors=errors[:, 0].mean(axis=1),
+        errors=errors[found, 0].mean(axis=1),
         robustness={
-            kind: [(j.amount, nme[UNMOVED if j.unmoved else j]) for j in curve]
-            for kind, curve in JITTERS.items()
+            kind: [(v.amount, nme[UNMOVED if v.unmoved else v]) for v in curve]
+            for kind, curve in curves.items()
             if robustness
         },
+        missed=int((~found).sum()),
         skipped=tuple(skipped.values()),
     )
 
@@ -166,56 +181,22 @@ def _common_scheme(scheme: LandmarkScheme, faces: list[FaceAnnotation]) -> Landm
     return faces[0].scheme
 
 
-@dataclass(frozen=True)
-class _CroppedFace:
-    """One face of the data set, by its index, in several crops ``(V, S, S, 3)`` uint8."""
-
-    index: int
-    crops: tuple[FaceCrop, ...]
-    pixels: NDArray[np.uint8]
-
-
-def _cropped_faces(
-    faces: list[FaceAnnotation],
-    jitters: tuple[CropJitter, ...],
-    metadata: WeightMetadata,
-    skipped: dict[int, str],
-) -> Iterator[_CroppedFace]:
-    """Faces picture by picture, so that each is decoded once; unreadable ones go into ``skipped``."""
-    preprocessing = metadata.preprocessing
-    order = sorted(range(len(faces)), key=lambda index: faces[index].image_path)
-    for path, indices in groupby(order, key=lambda index: faces[index].image_path):
-        try:
-            image = read_image(path)
-        except (ValueError, OSError) as error:
-            skipped |= {index: str(error) for index in indices}
-            continue
-        for index in indices:
-            try:
-                crop = FaceCrop.around(faces[index].landmarks_px, scale=preprocessing.crop_scale)
-            except ValueError as error:
-                raise ValueError(f"{faces[index].source}: {error}") from error
-            crops = tuple(jitter(crop, index) for jitter in jitters)
-            pixels = [crop.extract(image, preprocessing.input_size) for crop in crops]
-            yield _CroppedFace(index, crops, np.stack(pixels))
-
-
-def _point_errors(
-    predict: Predictor,
-    batch: list[_CroppedFace],
-    faces: list[FaceAnnotation],
-    scheme: LandmarkScheme,
+def _errors(
+    answers: Answers, faces: list[FaceAnnotation], scheme: LandmarkScheme
 ) -> NDArray[np.float64]:
-    """Errors ``(B, V, L)`` of each point in each crop, over the distance of the outer eye corners."""
-    target = np.stack([faces[face.index].landmarks_px for face in batch])
-    errors = []
-    for variant in range(len(batch[0].crops)):
-        found = predict(np.stack([face.pixels[variant] for face in batch]))
-        if found.shape[1] == WFLW_98.num_landmarks != scheme.num_landmarks:
-            found = found[:, WFLW_TO_IBUG]
-        predicted = [face.crops[variant].to_image(points) for face, points in zip(batch, found)]
-        errors.append(normalized_point_errors(predicted, target, scheme))
-    return np.stack(errors, axis=1)
+    """Errors ``(B, V, L)`` of each point, over the distance of the outer eye corners; NaN if missed."""
+    found = answers.landmarks
+    if found.shape[2] == WFLW_98.num_landmarks != scheme.num_landmarks:
+        found = found[:, :, WFLW_TO_IBUG]
+    target = np.stack([faces[index].landmarks_px for index in answers.indices])
+    errors = np.full(found.shape[:3], np.nan)
+    for variant in range(found.shape[1]):
+        there = ~np.isnan(found[:, variant]).any(axis=(1, 2))
+        if there.any():
+            errors[there, variant] = normalized_point_errors(
+                found[there, variant], target[there], scheme
+            )
+    return errors
 
 
 @contextmanager

@@ -80,16 +80,19 @@ class Backend(ABC):
 class TorchBackend(Backend):
     """PyTorch, eagerly, on the CPU in its faster memory format."""
 
-    def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
+    def __init__(
+        self, name: str | None, path: Path, *, threads: int, channel_order: str | None
+    ) -> None:
         import torch
 
         from pfld.reparam import reparameterize
         from pfld.weights import load_weights
 
         network, metadata = load_weights(path, channel_order=channel_order)
+        name = metadata.form if name is None else name
         if name == "reparameterized":
             network = reparameterize(network)
-        elif metadata.form != "train-time":
+        elif name != metadata.form:
             raise ValueError(f"{path} holds a {metadata.form} network, not a train-time one")
         super().__init__(name, path, metadata)
         network = network.eval().requires_grad_(False)
@@ -220,6 +223,21 @@ def load_backend(
         raise ValueError(f"threads must be at least 1, got {threads}")
     path = find_weights(weights, backend)
     return _CLASSES[backend](backend, path, threads=threads, channel_order=channel_order)
+
+
+def load_own_backend(
+    path: str | os.PathLike[str], *, threads: int | None = None, channel_order: str | None = None
+) -> Backend:
+    """What runs a weight file as it is, not re-parameterized: by default on all cores.
+
+    Raises:
+        FileNotFoundError, ValueError: As :func:`load_backend` has it.
+    """
+    threads = threads or os.cpu_count() or 1
+    path = Path(path)
+    if path.suffix == ".onnx":
+        return load_backend(path, threads=threads, channel_order=channel_order)
+    return TorchBackend(None, path, threads=threads, channel_order=channel_order)
 
 
 def find_weights(weights: str | os.PathLike[str], backend: str) -> Path:

@@ -71,17 +71,21 @@ class FaceLandmarker:
             ValueError: For what is no picture.
         """
         image = as_rgb(image_rgb)
-        detected = self.detect(image, thorough=thorough)
-        if not detected:
-            return []
-        first, _ = self.locate(image, [self.crop_of(face) for face in detected], rate=False)
+        faces = self.refine(image, self.detect(image, thorough=thorough))
+        return sorted(faces, key=lambda face: -float(np.ptp(face.landmarks, axis=0).max()))
+
+    def refine(self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]) -> list[Face]:
+        """The detected faces with landmarks, in the same order.
+
+        Landmarks are located twice, as a detector's box is not what they are best located in.
+        """
+        first, _ = self.locate(image_rgb, [self.crop_of(face) for face in detected], rate=False)
         crops = [self.crop_around(landmarks) for landmarks in first]
-        landmarks, quality = self.locate(image, crops)
-        faces = [
+        landmarks, quality = self.locate(image_rgb, crops)
+        return [
             Face(points, face.score, float(sure))
             for points, face, sure in zip(landmarks, detected, quality)
         ]
-        return sorted(faces, key=lambda face: -float(np.ptp(face.landmarks, axis=0).max()))
 
     def detect(self, image_rgb: NDArray[np.uint8], thorough: bool = False) -> list[DetectedFace]:
         """Faces without landmarks, largest first."""

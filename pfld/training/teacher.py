@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pfld.landmarks import LandmarkScheme
-from pfld.predictor import load_predictor
 from pfld.preprocess import Preprocessing
+from pfld.runtime.backends import Backend, load_own_backend
 from pfld.weights import load_weights
 
 
@@ -27,8 +27,8 @@ class Teacher:
 
     def __init__(self, path: str | Path, scheme: LandmarkScheme, device: torch.device) -> None:
         if Path(path).suffix == ".onnx":
-            self._predict, metadata = load_predictor(path)
-            self._network = None
+            backend = load_own_backend(path)
+            self._network, metadata = backend, backend.metadata
         else:
             network, metadata = load_weights(path)
             self._network = network.to(device).requires_grad_(False)
@@ -46,11 +46,10 @@ class Teacher:
             images = F.interpolate(
                 images, (wanted.input_size,) * 2, mode="bilinear", antialias=True
             )
-        if self._network is None:
-            crops = (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
-            return torch.from_numpy(self._predict(crops.cpu().numpy())).to(images.device)
         if wanted.channel_order == "bgr":
             images = images.flip(1)
         mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (wanted.mean, wanted.std))
         images = (images - mean) / std
+        if isinstance(self._network, Backend):
+            return torch.from_numpy(self._network(images.cpu().numpy())).to(images.device)
         return self._network(images).unflatten(1, (-1, 2))
