@@ -46,8 +46,8 @@ _FAR = 100_000  # pixels; further out, coordinates are cut off before they overf
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # pixels of its capitals at scale 1
 
-# Runs of points that are curves: group, points, whether it closes.
-_CURVES: dict[str, tuple[tuple[str, Sequence[int], bool], ...]] = {
+# By scheme, the runs of points that are curves: group, points, whether it closes.
+CURVES: dict[str, tuple[tuple[str, Sequence[int], bool], ...]] = {
     WFLW_98.name: (
         ("contour", range(0, 33), False),
         ("brows", range(33, 42), True),
@@ -127,7 +127,7 @@ def draw_faces(
         if points and not (contours and size < TINY_SIZE):
             _draw_points_(drawn, face.landmarks, scheme, size, rims=rims)
         if axes:
-            _draw_axes_(drawn, face, scheme, size)
+            _draw_axes_(drawn, face, size)
         if indices:
             for index, (x, y) in enumerate(face.landmarks + size * POINT_WIDTH * 0.6):
                 _write_(drawn, str(index), (x, y), max(size * INDEX_HEIGHT, 5.0))
@@ -147,7 +147,7 @@ def _draw_contours_(
 ) -> None:
     width = _whole(size * LINE_WIDTH)
     fixed = _fixed(landmarks)
-    curves = [(group, fixed[list(run)], closed) for group, run, closed in _CURVES[scheme.name]]
+    curves = [(group, fixed[list(run)], closed) for group, run, closed in CURVES[scheme.name]]
     for closed in (False, True):
         rims = [curve for _, curve, closes in curves if closes is closed]
         cv2.polylines(image, rims, closed, RIM_COLOR, width + _rim(size), cv2.LINE_AA, _SHIFT)
@@ -182,18 +182,37 @@ def _draw_box_(image: NDArray[np.uint8], box: NDArray[np.float32], size: float) 
         cv2.polylines(image, [corners], True, color, width + extra, cv2.LINE_AA, _SHIFT)
 
 
-def _draw_axes_(image: NDArray[np.uint8], face: Face, scheme: LandmarkScheme, size: float) -> None:
+def head_axes(face: Face) -> NDArray[np.float64] | None:
+    """The head's axes as lines ``(3, 2, 2)`` from the tip of the nose, in pixels of the picture.
+
+    In the order of :data:`AXIS_COLORS`: to the head's side that is right in an upright picture, up, and
+    out of the face. None for points on one line or in one place, which show no pose.
+    """
+    directions = _axis_directions(face)
+    if directions is None:
+        return None
+    start = face.landmarks[_NOSE_TIP[scheme_with(len(face.landmarks)).name]].astype(np.float64)
+    ends = start + AXIS_LENGTH * face_size(face.landmarks) * directions[:, :2]
+    return np.stack([np.broadcast_to(start, ends.shape), ends], axis=1)
+
+
+def _axis_directions(face: Face) -> NDArray[np.float64] | None:
+    """Unit vectors ``(3, 3)`` along the head's axes; the third component grows away from the camera."""
     try:
         pose = face.pose
-    except ValueError:  # points on one line or in one place show no pose
-        return
+    except ValueError:
+        return None
     # Columns are the head's axes in camera axes; its y points down and its z into the head.
-    directions = (rotation_from_angles(np.deg2rad(pose)) * (1, -1, -1)).T
-    start = face.landmarks[_NOSE_TIP[scheme.name]]
+    return (rotation_from_angles(np.deg2rad(pose)) * (1, -1, -1)).T
+
+
+def _draw_axes_(image: NDArray[np.uint8], face: Face, size: float) -> None:
+    axes = head_axes(face)
+    if axes is None:
+        return
     width = _whole(1.7 * size * LINE_WIDTH, least=2)
-    for axis in np.argsort(-directions[:, 2]):  # the one that points furthest away first
-        end = start + AXIS_LENGTH * size * directions[axis, :2]
-        line = _fixed(np.array([start, end]))
+    for axis in np.argsort(-_axis_directions(face)[:, 2]):  # what points furthest away first
+        line = _fixed(axes[axis])
         for color, extra in ((RIM_COLOR, 2), (AXIS_COLORS[axis], 0)):
             cv2.polylines(image, [line], False, color, width + extra, cv2.LINE_AA, _SHIFT)
 
