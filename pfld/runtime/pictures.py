@@ -22,7 +22,7 @@ def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         FileNotFoundError: When there is no such file.
         ValueError: When it is not a whole picture, or one of more than 100 megapixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     path = Path(path)
     if not path.is_file():
@@ -32,16 +32,35 @@ def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         with Image.open(path) as picture:
             width, height = picture.size
             if width * height <= MOST_PIXELS:
-                upright = ImageOps.exif_transpose(picture)
-                return as_rgb(_pixels(upright))
+                return as_rgb(_pixels(_upright(picture)))
     except Image.DecompressionBombError:
         raise ValueError(f"{path} has more than {MOST_PIXELS // 10**6} megapixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # damage shows as anything from KeyError to RuntimeError
         size = path.stat().st_size
         raise ValueError(f"{path} is not a picture that can be read ({size} bytes)") from error
     raise ValueError(
         f"{path} has {width} x {height} pixels; {MOST_PIXELS // 10**6} megapixels are the most"
     )
+
+
+def _upright(picture):
+    """A Pillow picture as its EXIF orientation says; as it is stored where that cannot be read."""
+    from PIL import ExifTags, Image
+
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    try:
+        turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # damaged EXIF fails in many ways, and the picture is there all the same
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _pixels(picture) -> NDArray:
