@@ -1,0 +1,109 @@
+"""``python demo/app.py``: landmarks of your own face, in the browser, computed on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from admission import Admission
+from models import Choice, Models
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the app until it is interrupted."""
+    start = time.perf_counter()
+    arguments = _parser().parse_args(argv)
+    try:
+        models = Models(arguments.network)
+        places = Admission(arguments.max_live)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"demo/app.py: {error}", file=sys.stderr)
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="pfld-demo-"))
+    try:
+        return _serve(arguments, models, places, folder, start)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(
+    arguments: argparse.Namespace, models: Models, places: Admission, folder: Path, start: float
+) -> int:
+    # Read by Gradio when it is imported: uploads and results are kept, and served, from here alone.
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import ui
+
+    # What is shown first is ready before the page is; the rest loads while it opens.
+    loading = models.load()
+    _report(next(loading, None))
+    limits = ui.Limits(max_video_s=arguments.max_video_s, max_jobs=arguments.max_jobs)
+    page = ui.build(models, places, limits, folder)
+    try:
+        _, address, shared = page.launch(
+            server_name=arguments.host,
+            server_port=arguments.port,
+            share=arguments.share,
+            max_file_size=f"{arguments.max_upload_mb}mb",
+            max_threads=4 * arguments.max_live + arguments.max_jobs,
+            prevent_thread_lock=True,
+            **ui.launch_options(),
+        )
+    except OSError as error:
+        print(f"demo/app.py: {error}. Choose another --port.", file=sys.stderr)
+        return 1
+    print(f"\n  Open {address} (ready after {time.perf_counter() - start:.1f} s)", flush=True)
+    if shared:
+        print(f"  Shared at {shared}: pictures pass through Gradio's servers.", flush=True)
+    threading.Thread(target=_load_rest, args=(models, loading), daemon=True).start()
+    page.block_thread()
+    return 0
+
+
+def _load_rest(models: Models, loading: Iterator[tuple[Choice, float]]) -> None:
+    for loaded in loading:
+        _report(loaded)
+    for failure in models.failures.values():
+        print(f"  {failure}", file=sys.stderr, flush=True)
+
+
+def _report(loaded: tuple[Choice, float] | None) -> None:
+    if loaded:
+        print("  loaded {} in {:.1f} s".format(*loaded), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="demo/app.py", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port (the first free one from 7860)")
+    parser.add_argument("--network", default="ghostone", help="shown first (ghostone)")
+    parser.add_argument(
+        "--share", action="store_true", help="a public link, through Gradio's servers"
+    )
+    parser.add_argument(
+        "--max-upload-mb", type=_positive, default=200, help="of a file, in MB (200)"
+    )
+    parser.add_argument("--max-video-s", type=_positive, default=120, help="of a video, in s (120)")
+    parser.add_argument("--max-live", type=_positive, default=4, help="cameras at once (4)")
+    parser.add_argument(
+        "--max-jobs", type=_positive, default=2, help="photos and videos at once (2)"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

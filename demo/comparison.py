@@ -1,0 +1,115 @@
+"""The same crops through two networks: their landmarks, latencies and how far they differ."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.geometry import FaceCrop
+from pfld.runtime.backends import Backend
+from pfld.weight_metadata import PIXELS
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two networks made of the same faces.
+
+    Attributes:
+        first, second: Landmarks ``(F, L, 2)`` float32 in pixels of the picture, not smoothed.
+        first_s, second_s: Seconds the networks computed, without cutting out and preparing crops.
+        largest_px, mean_px: Distance of corresponding points over all faces; None without faces, or
+            where the networks have different points.
+    """
+
+    first: NDArray[np.float32]
+    second: NDArray[np.float32]
+    first_s: float
+    second_s: float
+    largest_px: float | None
+    mean_px: float | None
+
+    @property
+    def speed_up(self) -> float:
+        """How many times as fast the second network was."""
+        return self.first_s / max(self.second_s, 1e-9)
+
+
+def compare(
+    image_rgb: NDArray[np.uint8],
+    crops: Sequence[FaceCrop],
+    first: Backend,
+    second: Backend,
+    *,
+    repeats: int = 1,
+) -> Comparison:
+    """Runs both networks on the same faces.
+
+    Crops are cut out and prepared once where both networks want them alike. A network that was trained on
+    wider or narrower crops than the first gets its own.
+
+    Args:
+        image_rgb: ``(H, W, 3)`` uint8.
+        crops: Where the faces are, as the first network wants them.
+        repeats: How often each network computes; the median counts.
+    """
+    batches = _Batches(image_rgb, crops, first.metadata.preprocessing.crop_scale)
+    found, seconds = [], []
+    for backend in (first, second):
+        own_crops, call, batch = batches.for_backend(backend)
+        taken = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            fractions = call(batch)
+            taken.append(time.perf_counter() - start)
+        points = [crop.to_image(face) for crop, face in zip(own_crops, fractions)]
+        found.append(np.stack(points) if points else np.zeros(fractions.shape, np.float32))
+        seconds.append(float(np.median(taken)))
+    largest, mean = _distances(*found)
+    return Comparison(*found, *seconds, largest, mean)
+
+
+class _Batches:
+    """Crops of one picture as networks want them, each kind made once."""
+
+    def __init__(
+        self, image_rgb: NDArray[np.uint8], crops: Sequence[FaceCrop], crop_scale: float
+    ) -> None:
+        self._image = image_rgb
+        self._crops = crops
+        self._scale = crop_scale
+        self._made = {}
+
+    def for_backend(self, backend: Backend):
+        """The crops, the function to call with their pixels, and the pixels as it wants them."""
+        preprocessing = backend.metadata.preprocessing
+        size, zoom = preprocessing.input_size, preprocessing.crop_scale / self._scale
+        crops = [FaceCrop(c.center_x, c.center_y, c.side * zoom, c.angle) for c in self._crops]
+        pixels = self._once((size, zoom), lambda: self._cut(crops, size))
+        if backend.metadata.interface == PIXELS:
+            return crops, backend.predict, pixels
+        return crops, backend, self._once(preprocessing, lambda: preprocessing(pixels))
+
+    def _once(self, key, make):
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def _cut(self, crops: Sequence[FaceCrop], size: int) -> NDArray[np.uint8]:
+        pixels = np.empty((len(crops), size, size, 3), np.uint8)
+        for index, crop in enumerate(crops):
+            pixels[index] = crop.extract(self._image, size)
+        return pixels
+
+
+def _distances(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> tuple[float | None, float | None]:
+    """The largest and the mean distance of corresponding points ``(F, L, 2)``."""
+    if first.shape != second.shape or not len(first):
+        return None, None
+    distances = np.linalg.norm(first.astype(np.float64) - second, axis=-1)
+    return float(distances.max()), float(distances.mean())

@@ -1,0 +1,167 @@
+"""Models: every network and backend there is, loaded once and shared by all visitors."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.runtime.backends import BACKENDS, Backend, load_backend, shipped_networks
+from pfld.runtime.detector import FaceDetector
+from pfld.runtime.landmarker import FaceLandmarker
+
+MODE_TITLES = {
+    "train-time": "Train-time",
+    "reparameterized": "Re-parameterized",
+    "onnx": "ONNX",
+    "onnx-int8": "ONNX int8",
+    "openvino": "OpenVINO",
+}
+QUICKEST_FIRST = ("onnx", "openvino", "onnx-int8", "reparameterized", "train-time")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A network in one of its modes."""
+
+    network: str
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.network} · {self.mode}"
+
+    @classmethod
+    def parse(cls, text: str) -> Choice:
+        """The inverse of ``str``.
+
+        Raises:
+            ValueError: For other text.
+        """
+        network, separator, mode = str(text).partition(" · ")
+        if not separator:
+            raise ValueError(f"a choice reads like 'ghostone · onnx', got {text!r}")
+        return cls(network, mode)
+
+
+class Models:
+    """What is shipped. Once loaded nothing changes, so visitors may share it.
+
+    Args:
+        default_network: The one that is offered first. Nothing is loaded before :meth:`load` or
+            :meth:`backend` ask for it.
+
+    Raises:
+        FileNotFoundError: When there are no weights, or none of the default network.
+    """
+
+    def __init__(self, default_network: str = "ghostone") -> None:
+        shipped = {mode: shipped_networks(mode) for mode in BACKENDS}
+        if importlib.util.find_spec("openvino") is None:
+            del shipped["openvino"]
+        networks = sorted({name for names in shipped.values() for name in names})
+        if not networks:
+            raise FileNotFoundError(
+                "there are no weights in the weights folder; python train.py makes some"
+            )
+        if default_network not in networks:
+            raise FileNotFoundError(
+                f"--network {default_network} has no weights; there are {', '.join(networks)}"
+            )
+        networks.sort(key=lambda name: name != default_network)
+        self.default_network = default_network
+        self.networks = tuple(networks)
+        self._modes = {
+            name: tuple(mode for mode, names in shipped.items() if name in names)
+            for name in networks
+        }
+        self.detector = FaceDetector()
+        self._loaded: dict[Choice, Backend] = {}
+        self._locks = {choice: threading.Lock() for choice in self.choices()}
+        self.failures: dict[Choice, str] = {}
+
+    def modes(self, network: str) -> tuple[str, ...]:
+        """The modes there are weights for."""
+        return self._modes.get(network, ())
+
+    def choices(self) -> list[Choice]:
+        """Every network in every mode, the default network first."""
+        return [Choice(name, mode) for name in self.networks for mode in self._modes[name]]
+
+    @property
+    def default(self) -> Choice:
+        """The default network in the quickest mode there is for it."""
+        modes = self.modes(self.default_network)
+        return Choice(self.default_network, next(mode for mode in QUICKEST_FIRST if mode in modes))
+
+    @property
+    def default_pair(self) -> tuple[Choice, Choice]:
+        """What is compared at first: before and after re-parameterization where there are both."""
+        modes = self.modes(self.default_network)
+        pair = ("train-time", "reparameterized")
+        if not set(pair) <= set(modes):
+            pair = (modes[0], modes[-1])
+        first, second = (Choice(self.default_network, mode) for mode in pair)
+        return first, second
+
+    def backend(self, choice: Choice) -> Backend:
+        """The network in that mode, warm; loaded now if it has not been.
+
+        Raises:
+            ValueError: When there is no such choice, or its weights cannot be read.
+        """
+        if choice not in self._locks:
+            have = ", ".join(map(str, self.choices()))
+            raise ValueError(f"there are no weights for {choice}; there are {have}")
+        with self._locks[choice]:
+            if choice in self.failures:
+                raise ValueError(self.failures[choice])
+            if choice not in self._loaded:
+                try:
+                    backend = load_backend(choice.network, choice.mode)
+                    warm_up(backend)
+                except (OSError, ValueError, ImportError) as error:
+                    self.failures[choice] = f"{choice} cannot be used: {error}"
+                    raise ValueError(self.failures[choice]) from error
+                self._loaded[choice] = backend
+            return self._loaded[choice]
+
+    def landmarker(self, choice: Choice) -> FaceLandmarker:
+        """A landmarker with that network; all of them share one detector.
+
+        Raises:
+            ValueError: As :meth:`backend` has it.
+        """
+        return FaceLandmarker(self.backend(choice), self.detector)
+
+    def load(self) -> Iterator[tuple[Choice, float]]:
+        """Loads and warms up what is not loaded yet, the default first: each with the seconds it took.
+
+        What cannot be loaded is noted in ``failures`` and passed over.
+        """
+        self.detector(np.zeros((64, 64, 3), np.uint8))
+        for choice in sorted(self.choices(), key=lambda choice: choice != self.default):
+            if choice in self._loaded:
+                continue
+            start = time.perf_counter()
+            try:
+                self.backend(choice)
+            except ValueError:
+                continue
+            yield choice, time.perf_counter() - start
+
+
+def warm_up(backend: Backend) -> None:
+    """Runs a backend on the batch sizes that one face asks for."""
+    for crops in (_blank(backend, 1), _blank(backend, 2)):
+        for _ in range(2):
+            backend.predict(crops)
+
+
+def _blank(backend: Backend, count: int) -> NDArray[np.uint8]:
+    size = backend.metadata.preprocessing.input_size
+    return np.full((count, size, size, 3), 127, np.uint8)

@@ -1,0 +1,78 @@
+"""The Live tab: landmarks on the camera's picture."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+from admission import Admission
+from controls import SHOWN_AT_FIRST, network_and_mode, shown
+from gradio.data_classes import DataWithFiles
+from handlers import MOST_FACES, decode_frame, on_frame
+from live_view import live_view, settings_script
+from models import Models
+from visitor import Visitor
+
+_READOUTS = {
+    "fps": "Frames/s",
+    "network": "Network",
+    "server": "On the server",
+    "whole": "Whole frame",
+    "faces": "Faces",
+    "jitter": "Jitter",
+    "pose": "Yaw, pitch, roll",
+}
+_NAMES = ("network", "mode", "smoothing", "max_faces", "show")
+
+
+def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
+    """Fills the tab."""
+    visitor = gr.State(Visitor())
+    default = models.default
+
+    def locate(body: DataWithFiles) -> dict[str, Any]:
+        return answer(page, visitor, places, body, lambda *frame: on_frame(models, *frame))
+
+    with gr.Row(equal_height=False, elem_classes="pf-split"):
+        with gr.Column(scale=3, min_width=320):
+            live_view(
+                "live",
+                panes=["your face"],
+                readouts=_READOUTS,
+                settings={
+                    "network": default.network,
+                    "mode": default.mode,
+                    "smoothing": True,
+                    "max_faces": 1,
+                    "show": SHOWN_AT_FIRST,
+                },
+                server_functions=[locate],
+            )
+        with gr.Column(scale=1, min_width=280):
+            network, mode = network_and_mode(models)
+            smoothing = gr.Checkbox(True, label="Smooth landmarks", info="Watch jitter change.")
+            max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most")
+            show = shown()
+    controls = [network, mode, smoothing, max_faces, show]
+    for control in controls:
+        control.change(None, controls, js=settings_script("live", _NAMES))
+
+
+def answer(page: gr.Blocks, state: gr.State, places: Admission, body: DataWithFiles, look) -> dict:
+    """What a page gets for a frame it sent: what ``look`` makes of it, or "error" and what to do.
+
+    Args:
+        state: Where the page's visitor is kept.
+        look: Takes the visitor, the frame, when it was taken, and settings.
+    """
+    try:
+        data, frames = body.data, body.files
+        session = str(data["session_hash"])
+        places.enter(session)
+        settings = json.loads(data["settings"])
+        image = decode_frame(frames[0][1])
+        visitor = page.state_holder[session][state._id]
+        return look(visitor, image, data["time_s"], settings)
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        return {"error": str(error)}

@@ -1,0 +1,92 @@
+"""The Side by side tab: the same faces through two networks or modes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from admission import Admission
+from controls import SHOWN_AT_FIRST, shown
+from gradio.data_classes import DataWithFiles
+from handlers import MOST_FACES, NO_FACE, Drawing, on_pair_frame, on_pair_photo
+from live_view import live_view, settings_script
+from model_facts import model_facts
+from models import Choice, Models
+from tab_live import answer
+from tab_photo import EXAMPLES, fit, photo_input
+from tables import fact_texts, notice, pair_table, pair_values
+from visitor import Visitor
+
+_READOUTS = {"fps": "Frames/s", "whole": "Whole frame", "server": "On the server", "faces": "Faces"}
+_NAMES = ("first", "second", "max_faces", "show")
+
+
+def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
+    """Fills the tab."""
+    visitor = gr.State(Visitor())
+    titles = tuple(str(choice) for choice in models.default_pair)
+    choices = [str(choice) for choice in models.choices()]
+
+    def locate(body: DataWithFiles) -> dict[str, Any]:
+        return answer(page, visitor, places, body, lambda *frame: on_pair_frame(models, *frame))
+
+    def facts(choice: str) -> dict[str, str]:
+        return fact_texts(model_facts(models.backend(Choice.parse(choice))))
+
+    def compare_photo(path: str | None, first: str, second: str, show: list[str]):
+        empty = pair_table((first, second))
+        if not path:
+            return None, None, notice("Choose a photo, or the example below."), empty
+        try:
+            parsed = Choice.parse(first), Choice.parse(second)
+            pair = on_pair_photo(models, path, *parsed)
+            sizes = tuple(model_facts(models.backend(choice)) for choice in parsed)
+        except (ValueError, OSError) as error:
+            return None, None, notice(str(error), "error"), empty
+        drawing = Drawing.of(show)
+        pictures = [fit(drawing(pair.image_rgb, faces)) for faces in (pair.first, pair.second)]
+        count = len(pair.first)
+        text = f"{count} face{'s' * (count > 1)}, computed together." if count else NO_FACE
+        table = pair_table((first, second), pair_values(sizes, pair.comparison))
+        return *pictures, notice(text), table
+
+    with gr.Row(elem_classes="pf-split"):
+        first = gr.Dropdown(choices, value=titles[0], label="Left", filterable=False)
+        second = gr.Dropdown(choices, value=titles[1], label="Right", filterable=False)
+        max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most (camera)")
+    show = shown()
+    with gr.Tabs(elem_classes="pf-subtabs"):
+        with gr.Tab("Camera"):
+            live_view(
+                "pair",
+                panes=titles,
+                readouts=_READOUTS,
+                settings={
+                    "first": titles[0],
+                    "second": titles[1],
+                    "max_faces": 1,
+                    "show": SHOWN_AT_FIRST,
+                },
+                server_functions=[locate, facts],
+                below=pair_table(titles),
+            )
+        with gr.Tab("Photo"):
+            with gr.Row(elem_classes="pf-split"):
+                photo = photo_input("pair-photo")
+                left = gr.Image(label="Left", format="jpeg", interactive=False)
+                right = gr.Image(label="Right", format="jpeg", interactive=False)
+            gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Example")
+            status = gr.HTML(notice("Choose a photo, or the example above."))
+            table = gr.HTML(pair_table(titles), elem_id="pair-table")
+    controls = [first, second, max_faces, show]
+    for control in controls:
+        control.change(None, controls, js=settings_script("pair", _NAMES))
+    gr.on(
+        [event for part in (photo, first, second, show) for event in [part.change]],
+        compare_photo,
+        [photo, first, second, show],
+        [left, right, status, table],
+        trigger_mode="always_last",
+        api_visibility="private",
+        concurrency_id="jobs",
+    )

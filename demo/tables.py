@@ -1,0 +1,116 @@
+"""Tables of results as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from comparison import Comparison
+from model_facts import ModelFacts
+
+from pfld.runtime.face import Face
+
+# What a comparison tells: names as live.js has them, titles.
+FACT_ROWS = {"parameters": "Parameters", "macs": "Multiplications per face", "file": "Weight file"}
+LATENCY_ROWS = {"latency": "Latency of the network", "fps": "Frames/s of the network alone"}
+PAIR_ROWS = {
+    "speedup": "Speed-up",
+    "largest": "Largest difference",
+    "mean": "Mean difference",
+}
+
+
+def notice(text: str, kind: str = "info") -> str:
+    """A message to the visitor; ``kind`` is "info" or "error"."""
+    return f'<p class="pf-note pf-{kind}" role="status">{escape(text)}</p>'
+
+
+def face_table(faces: Sequence[Face], *, most: int = 24) -> str:
+    """One row per face, the largest first."""
+    heads = ("Face", "Sure", "Quality", "Yaw", "Pitch", "Roll", "Eyes open", "Mouth open")
+    rows = []
+    for number, face in enumerate(faces[:most], 1):
+        try:
+            angles = [f"{angle:.0f}°" for angle in face.pose]
+        except ValueError:  # points in one place show no pose
+            angles = ["–"] * 3
+        shares = [f"{100 * value:.0f} %" for value in (face.score, face.quality)]
+        left, right = face.eye_opening
+        cells = [
+            str(number),
+            *shares,
+            *angles,
+            f"{left:.2f} / {right:.2f}",
+            f"{face.mouth_opening:.2f}",
+        ]
+        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
+    more = len(faces) - most
+    foot = f"<p>{more} more faces are in the files.</p>" if more > 0 else ""
+    head = "".join(f'<th scope="col">{title}</th>' for title in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="pf-scroll"><table class="pf-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{foot}'
+
+
+def pair_table(
+    titles: tuple[str, str], values: Mapping[str, tuple[str, str] | str] | None = None
+) -> str:
+    """Two networks side by side; rows without values are left for the page to fill in.
+
+    Args:
+        titles: Of the two networks.
+        values: Two texts for each of FACT_ROWS and LATENCY_ROWS, one for each of PAIR_ROWS.
+    """
+    values = values or {}
+    lines = []
+    for name, title in (FACT_ROWS | LATENCY_ROWS).items():
+        cells = "".join(
+            f'<td data-cell="{name}-{side}">{escape(text)}</td>'
+            for side, text in enumerate(values.get(name, ("–", "–")))
+        )
+        lines.append(f'<tr><th scope="row">{title}</th>{cells}</tr>')
+    for name, title in PAIR_ROWS.items():
+        text = escape(values.get(name, "–"))
+        lines.append(
+            f'<tr><th scope="row">{title}</th><td colspan="2" data-cell="{name}">{text}</td></tr>'
+        )
+    heads = "".join(
+        f'<th scope="col" data-cell="name-{side}">{escape(title)}</th>'
+        for side, title in enumerate(titles)
+    )
+    return (
+        '<div class="pf-scroll"><table class="pf-table pf-pairs"><thead><tr><td></td>'
+        f"{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def pair_values(
+    facts: tuple[ModelFacts, ModelFacts], result: Comparison
+) -> dict[str, tuple[str, str] | str]:
+    """What :func:`pair_table` shows for a comparison of stills."""
+    own = [fact_texts(fact) for fact in facts]
+    seconds = (result.first_s, result.second_s)
+    measured = len(result.first) > 0
+    return {
+        **{name: (own[0][name], own[1][name]) for name in FACT_ROWS},
+        "latency": tuple(f"{1000 * s:.1f} ms" if measured else "–" for s in seconds),
+        "fps": tuple(f"{1 / s:.0f}" if measured else "–" for s in seconds),
+        "speedup": f"{result.speed_up:.1f} ×" if measured else "–",
+        "largest": pixels(result.largest_px),
+        "mean": pixels(result.mean_px),
+    }
+
+
+def fact_texts(facts: ModelFacts) -> dict[str, str]:
+    """A network's size as text, by the names of FACT_ROWS."""
+    return {
+        "parameters": f"{facts.parameters / 1e6:.2f} million",
+        "macs": f"{facts.macs / 1e6:.0f} million",
+        "file": f"{facts.file_bytes / 1e6:.1f} MB",
+    }
+
+
+def pixels(value: float | None) -> str:
+    """A distance in pixels; tiny ones as powers of ten."""
+    if value is None:
+        return "–"
+    return f"{value:.2f} px" if value >= 0.01 or value == 0 else f"{value:.0e} px"

@@ -1,0 +1,87 @@
+"""The page: its tabs, header and limits. What happens in a tab is in the tab's own file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from admission import Admission
+from models import Models
+from tab_live import live_tab
+from tab_pair import pair_tab
+from tab_photo import photo_tab
+from theme import make_theme
+
+_HERE = Path(__file__).parent
+_KEPT_S = 3600  # uploads and results
+_HEADER = """
+<header class="pf-header">
+  <svg class="pf-logo" viewBox="0 0 48 48" aria-hidden="true">
+    <path class="pf-logo-face" d="M9 15c0 16 6 26 15 26s15-10 15-26"/>
+    <path class="pf-logo-eyes" d="M14 20q3.5-3 7 0M27 20q3.5-3 7 0"/>
+    <path class="pf-logo-mouth" d="M18 31q6 4 12 0"/>
+    <g class="pf-logo-dots"><circle cx="9" cy="15" r="2"/><circle cx="12" cy="29" r="2"/><circle cx="24" cy="41" r="2"/>
+    <circle cx="36" cy="29" r="2"/><circle cx="39" cy="15" r="2"/><circle cx="24" cy="25" r="2"/></g>
+  </svg>
+  <div><h1>PFLD landmarks</h1><p>98 points of your face, in real time, on this machine's CPU</p></div>
+  <button type="button" class="pf-button pf-scheme" aria-label="Switch between dark and light">
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 3a9 9 0 1 0 0 18z"/><circle cx="12" cy="12" r="9" fill="none"/></svg>
+  </button>
+</header>
+"""
+_SCHEME_SCRIPT = """
+element.querySelector(".pf-scheme").addEventListener("click", () => document.body.classList.toggle("dark"));
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one visitor may ask for.
+
+    Attributes:
+        max_video_s: Longest video, in seconds.
+        max_jobs: Photos, videos and benchmarks at once, over all visitors; others wait.
+    """
+
+    max_video_s: float = 120
+    max_jobs: int = 2
+
+
+def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr.Blocks:
+    """The page.
+
+    Args:
+        places: Room for cameras.
+        folder: For results that can be downloaded; emptied by whoever made it.
+    """
+    with gr.Blocks(
+        title="PFLD landmarks",
+        analytics_enabled=False,
+        delete_cache=(_KEPT_S // 4, _KEPT_S),
+        fill_width=True,
+    ) as page:
+        gr.HTML(html_template=_HEADER, js_on_load=_SCHEME_SCRIPT, apply_default_css=False)
+        with gr.Tabs(elem_classes="pf-tabs"):
+            with gr.Tab("Live", id="live"):
+                live_tab(page, models, places)
+            with gr.Tab("Side by side", id="pair"):
+                pair_tab(page, models, places)
+            with gr.Tab("Photo", id="photo"):
+                photo_tab(models, folder)
+    page.queue(default_concurrency_limit=limits.max_jobs, max_size=32, api_open=False)
+    return page
+
+
+def launch_options() -> dict[str, Any]:
+    """How the page looks and what it shows in its footer, for ``launch``."""
+    return {
+        "theme": make_theme(),
+        "css_paths": [_HERE / "style.css"],
+        "footer_links": [],
+        "ssr_mode": False,
+        "quiet": True,
+        "show_error": True,
+        "state_session_capacity": 500,
+    }

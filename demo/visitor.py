@@ -1,0 +1,104 @@
+"""Visitor: what the app remembers of one open page; never shared between pages."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from models import Choice, Models
+from numpy.typing import NDArray
+
+from pfld.runtime.backends import Backend
+from pfld.runtime.face import Face
+from pfld.runtime.jitter import JitterMeter
+from pfld.runtime.landmarker import FaceLandmarker
+from pfld.runtime.tracker import FaceTracker
+
+
+class Stopwatch:
+    """A backend that notes how long it computes. Belongs to one visitor.
+
+    Attributes:
+        spent_s: Seconds since it was last set to 0.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.metadata = backend.metadata
+        self.spent_s = 0.0
+
+    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As :meth:`pfld.runtime.backends.Backend.predict`."""
+        start = time.perf_counter()
+        try:
+            return self.backend.predict(crops)
+        finally:
+            self.spent_s += time.perf_counter() - start
+
+
+class Visitor:
+    """Trackers, smoothing and flicker of one page. Copies start anew."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()  # of the page's frames, one is looked at at a time
+        self.forget()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Visitor:
+        return Visitor()
+
+    def forget(self) -> None:
+        """As if the page had just been opened."""
+        self.time_s = -np.inf
+        self.network_s = 0.0
+        self.jitter = 0.0
+        self._tracker: FaceTracker | None = None
+        self._choice: Choice | None = None
+        self._stopwatch: Stopwatch | None = None
+        self._meter = JitterMeter()
+        self._measured: tuple[int | None, bool] | None = None
+
+    def follow(
+        self,
+        models: Models,
+        choice: Choice,
+        image_rgb: NDArray[np.uint8],
+        time_s: float,
+        *,
+        max_faces: int,
+        smoothing: bool,
+    ) -> list[Face]:
+        """The faces in the next frame, largest first; afterwards ``network_s`` and ``jitter`` tell more.
+
+        Another choice or number of faces starts afresh.
+
+        Args:
+            image_rgb: ``(H, W, 3)`` uint8.
+            time_s: When it was taken, in seconds from anywhere.
+
+        Raises:
+            ValueError: For a choice that there is not, or what
+                :class:`pfld.runtime.tracker.FaceTracker` refuses.
+        """
+        tracker = self._tracker
+        if tracker is None or self._choice != choice or tracker.max_faces != max_faces:
+            self._stopwatch = Stopwatch(models.backend(choice))
+            landmarker = FaceLandmarker(self._stopwatch, models.detector)
+            tracker = self._tracker = FaceTracker(landmarker, max_faces=max_faces)
+            self._choice = choice
+        tracker.smoothing = smoothing
+        self._stopwatch.spent_s = 0.0
+        faces = tracker(image_rgb, time_s)
+        self.time_s = time_s
+        self.network_s = self._stopwatch.spent_s
+        self._measure_flicker(faces, smoothing)
+        return faces
+
+    def _measure_flicker(self, faces: list[Face], smoothing: bool) -> None:
+        """Takes in the largest face; another one, or another way of smoothing, starts afresh."""
+        measured = (faces[0].identity, smoothing) if faces else None
+        if measured != self._measured:
+            self._meter.reset()
+        self._measured = measured
+        self.jitter = self._meter.add(faces[0].landmarks) if faces else 0.0
