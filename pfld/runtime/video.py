@@ -1,0 +1,211 @@
+"""Videos and cameras, frame by frame as RGB the way they are meant to be seen, and videos to write."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_FRAMES_PER_SECOND = 999.0  # files that do not know their rate say 1000 and more
+_USUAL_RATE = 25.0  # frames per second, where nothing tells
+_TIMED_FRAMES = 30  # that show the rate of a file that does not know it
+_ENDS_EARLY = 0.01  # of the frames, and two: so many may be missing of a whole video
+
+# H.264, which browsers play as well, where OpenCV comes with an encoder for it.
+_CODECS = ("avc1", "mp4v")
+
+
+class VideoReader:
+    """A video file or a camera, opened; iterating gives its frames once, as ``(time_s, image_rgb)``.
+
+    Times are in seconds, and each is later than the one before: a file's own time stamps where it has
+    any, else the frame's index over ``rate``; for a camera the time since it was opened. Frames are
+    ``(H, W, 3)`` uint8, upright as the file's orientation says.
+
+    Attributes:
+        rate: Frames per second.
+        num_frames: How many there should be; containers may be wrong about it, and None says nothing.
+        num_read: How many there were so far.
+        size_hw: Of the first frame.
+
+    Args:
+        source: A file, or a camera's number.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it is not a video, there is no such camera, or not one frame can be read.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | int) -> None:
+        self._is_camera = isinstance(source, int)
+        self._capture = _opened(source)
+        found, first = self._capture.read()
+        if not found:
+            self._capture.release()
+            where = f"camera {source}" if self._is_camera else os.fspath(source)
+            raise ValueError(f"{where} has no frame that can be read")
+        self._first = first
+        self._start_s = time.monotonic()
+        self._last_s = -math.inf
+        self.num_read = 0
+        self.size_hw: tuple[int, int] = first.shape[:2]
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        known = 0 < rate <= MOST_FRAMES_PER_SECOND
+        self.rate = rate if known else _USUAL_RATE if self._is_camera else _measured_rate(source)
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        counted = known and not self._is_camera and 1 <= count < 1e9
+        self.num_frames = int(count) if counted else None
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        frame_bgr, self._first = self._first, None
+        while frame_bgr is not None:
+            self._last_s = self._time_s()
+            self.num_read += 1
+            yield self._last_s, cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2RGB)
+            frame_bgr = self._capture.read()[1]
+
+    @property
+    def num_missing(self) -> int:
+        """After the last frame: how many a file promised beyond it. 0 where it is only inexact."""
+        if self.num_frames is None:
+            return 0
+        missing = self.num_frames - self.num_read
+        # What is promised may have been computed from the length; then only time that is missing counts.
+        missing_s = self.num_frames / self.rate - (self._last_s + 1 / self.rate)
+        tolerated = max(2.0, _ENDS_EARLY * self.num_frames)
+        return missing if min(missing, missing_s * self.rate) > tolerated else 0
+
+    def close(self) -> None:
+        """Lets go of the file or camera."""
+        self._capture.release()
+
+    def _time_s(self) -> float:
+        """Of the frame that was read last."""
+        if self._is_camera:
+            time_s = time.monotonic() - self._start_s
+        else:
+            time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if self.num_read == 0:
+            return time_s if 0 <= time_s < math.inf else 0.0
+        return time_s if self._last_s < time_s < math.inf else self._last_s + 1 / self.rate
+
+
+class VideoWriter:
+    """An .mp4 file being written, without sound; as a context it is closed, and checked, at the end.
+
+    Sides become even by leaving out the last row or column, which codecs ask for.
+
+    Args:
+        size_hw: Of all frames; others are stretched to it.
+        rate: Frames per second.
+
+    Raises:
+        ValueError: For frames or a rate that no codec takes.
+        OSError: From :meth:`close`, when not all frames are in the file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], size_hw: tuple[int, int], rate: float) -> None:
+        self._path = os.fspath(path)
+        self._size_wh = size_hw[1], size_hw[0]
+        self._even_hw = size_hw[0] // 2 * 2, size_hw[1] // 2 * 2
+        self.num_written = 0
+        self._writer = _writer(self._path, self._even_hw, rate)
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._writer.release()
+
+    def write(self, image_rgb: NDArray[np.uint8]) -> None:
+        """Adds a frame ``(H, W, 3)`` uint8."""
+        if image_rgb.shape[1::-1] != self._size_wh:
+            image_rgb = cv2.resize(image_rgb, self._size_wh, interpolation=cv2.INTER_AREA)
+        height, width = self._even_hw
+        self._writer.write(cv2.cvtColor(image_rgb[:height, :width], cv2.COLOR_RGB2BGR))
+        self.num_written += 1
+
+    def close(self) -> None:
+        """Finishes the file."""
+        self._writer.release()
+        # OpenCV says nothing about frames it could not write.
+        written = _capture(self._path)
+        count = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
+        written.release()
+        if count < self.num_written:
+            raise OSError(
+                f"{max(count, 0)} of {self.num_written} frames are in {self._path}; is the disk full?"
+            )
+
+
+def _opened(source: str | os.PathLike[str] | int) -> cv2.VideoCapture:
+    if isinstance(source, int):
+        capture = _capture(source)
+        if not capture.isOpened():
+            raise ValueError(f"there is no camera {source}, or another program uses it")
+        return capture
+    path = Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f"no video at {path}")
+    capture = _capture(os.fspath(path))
+    if not capture.isOpened():
+        size = path.stat().st_size
+        raise ValueError(f"{path} is not a video that can be read ({size} bytes)")
+    return capture
+
+
+def _capture(source: str | int) -> cv2.VideoCapture:
+    _hush()
+    # Any other backend may take a name with a % for that of many pictures.
+    capture = cv2.VideoCapture(source, cv2.CAP_ANY if isinstance(source, int) else cv2.CAP_FFMPEG)
+    capture.set(
+        cv2.CAP_PROP_ORIENTATION_AUTO, 1
+    )  # whether that is so anyway depends on the release
+    return capture
+
+
+def _writer(path: str, size_hw: tuple[int, int], rate: float) -> cv2.VideoWriter:
+    _hush()
+    if min(size_hw) > 0 and rate > 0:
+        for codec in _CODECS:
+            # MPEG-4 knows no more than 65535 parts of a second: not enough for some odd rates.
+            for tried in (rate, max(round(rate), 1)):
+                fourcc = cv2.VideoWriter_fourcc(*codec)
+                writer = cv2.VideoWriter(path, fourcc, float(tried), size_hw[::-1])
+                if writer.isOpened():
+                    return writer
+    height, width = size_hw
+    raise ValueError(f"no video of {width} x {height} pixels, {rate:g} a second, can be written")
+
+
+def _hush() -> None:
+    """Keeps OpenCV and FFmpeg from writing on standard error what is raised or tolerated here."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, with the first video
+    cv2.setLogLevel(0)
+
+
+def _measured_rate(path: str | os.PathLike[str]) -> float:
+    """Frames per second by the time stamps of a file's first frames."""
+    capture = _capture(os.fspath(path))
+    times_s = []
+    while len(times_s) < _TIMED_FRAMES and capture.grab():
+        times_s.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    capture.release()
+    steps_s = [step for step in np.diff(times_s).tolist() if step > 1 / MOST_FRAMES_PER_SECOND]
+    return 1 / median(steps_s) if steps_s else _USUAL_RATE
