@@ -114,6 +114,18 @@ def test_sides_become_even_by_leaving_out_the_last_pixels(tmp_path, size_hw):
         assert reader.size_hw == tuple(side // 2 * 2 for side in size_hw)
 
 
+def test_a_webm_is_read_as_it_was_written(tmp_path):
+    with VideoReader(written(tmp_path / "a.webm", count=12, rate=25.0)) as reader:
+        images = [image for _, image in reader]
+    assert (reader.rate, reader.num_read, reader.num_missing) == (25.0, 12, 0)
+    assert_allclose(images[-1][32, 16], LEFT, atol=25)
+
+
+def test_a_suffix_that_no_codec_goes_with_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="ends in .mp4 or .webm, got .*a.txt"):
+        VideoWriter(tmp_path / "a.txt", SIZE_HW, 25)
+
+
 def test_frames_of_another_size_are_stretched(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", SIZE_HW, 25) as writer:
         writer.write(next(frames(1)))

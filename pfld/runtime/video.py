@@ -18,8 +18,9 @@ _USUAL_RATE = 25.0  # frames per second, where nothing tells
 _TIMED_FRAMES = 30  # that show the rate of a file that does not know it
 _ENDS_EARLY = 0.01  # of the frames, and two: so many may be missing of a whole video
 
-# H.264, which browsers play as well, where OpenCV comes with an encoder for it.
-_CODECS = ("avc1", "mp4v")
+# By suffix, the first that OpenCV comes with an encoder for is taken. Browsers play H.264 and VP8, but
+# not MPEG-4; VP8 takes ten times as long to write.
+_CODECS = {".mp4": ("avc1", "mp4v"), ".webm": ("VP80",)}
 
 
 class VideoReader:
@@ -104,16 +105,17 @@ class VideoReader:
 
 
 class VideoWriter:
-    """An .mp4 file being written, without sound; as a context it is closed, and checked, at the end.
+    """A video file being written, without sound; as a context it is closed, and checked, at the end.
 
     Sides become even by leaving out the last row or column, which codecs ask for.
 
     Args:
+        path: Ends in .mp4, or in .webm for what every browser plays.
         size_hw: Of all frames; others are stretched to it.
         rate: Frames per second.
 
     Raises:
-        ValueError: For frames or a rate that no codec takes.
+        ValueError: For another suffix, frames or a rate that no codec takes.
         OSError: From :meth:`close`, when not all frames are in the file.
     """
 
@@ -182,8 +184,11 @@ def _capture(source: str | int) -> cv2.VideoCapture:
 
 def _writer(path: str, size_hw: tuple[int, int], rate: float) -> cv2.VideoWriter:
     _hush()
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in _CODECS:
+        raise ValueError(f"a video's name ends in {' or '.join(_CODECS)}, got {path}")
     if min(size_hw) > 0 and rate > 0:
-        for codec in _CODECS:
+        for codec in _CODECS[suffix]:
             # MPEG-4 knows no more than 65535 parts of a second: not enough for some odd rates.
             for tried in (rate, max(round(rate), 1)):
                 fourcc = cv2.VideoWriter_fourcc(*codec)
