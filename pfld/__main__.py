@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pfld import benchmark, evaluate, export
+from pfld import benchmark, evaluate, export, predict
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -15,12 +15,12 @@ def main(argv: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m pfld", description="PFLD landmarks")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (evaluate, export, benchmark):
+    for command in (predict, evaluate, export, benchmark):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2
 

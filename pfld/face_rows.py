@@ -1,0 +1,54 @@
+"""Faces as lines of JSON and rows of CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pfld.runtime.face import Face
+
+_ABOUT = ("source", "frame", "time_s", "face_id")
+_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+_POSE = ("yaw", "pitch", "roll")
+_OPENINGS = ("eye_opening_left", "eye_opening_right", "mouth_opening")
+
+
+def json_line(
+    source: str,
+    faces: list[Face],
+    size_hw: tuple[int, int],
+    *,
+    frame: int | None = None,
+    time_s: float | None = None,
+) -> str:
+    """One picture, or one frame of a video, as a line of JSON without its end.
+
+    Args:
+        frame, time_s: Index from 0 and seconds, for videos.
+    """
+    values: dict[str, Any] = {"source": source, "width": size_hw[1], "height": size_hw[0]}
+    if frame is not None:
+        values |= {"frame": frame, "time_s": round(time_s, 4)}
+    values["faces"] = [face.to_dict() for face in faces]
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def csv_header(num_landmarks: int) -> list[str]:
+    """Names of the columns."""
+    points = [f"{axis}_{index}" for index in range(num_landmarks) for axis in "xy"]
+    return [*_ABOUT, *_BOX, "score", "quality", *_POSE, *_OPENINGS, *points]
+
+
+def csv_rows(line: str) -> Iterator[list[Any]]:
+    """A row for each face in a line of :func:`json_line`; empty where something does not apply.
+
+    Faces in pictures are numbered from 1, those in videos by the number that stays with them.
+    """
+    picture = json.loads(line)
+    for index, face in enumerate(picture["faces"], 1):
+        about = [picture["source"], picture.get("frame"), picture.get("time_s")]
+        numbers = [*face["box"], face["score"], face["quality"], *map(face["pose"].get, _POSE)]
+        openings = [*face.get("eye_opening", (None, None)), face.get("mouth_opening")]
+        points = [value for point in face["landmarks"] for value in point]
+        yield [*about, face.get("id", index), *numbers, *openings, *points]

@@ -1,0 +1,203 @@
+"""``python -m pfld predict``: faces of photos, folders, videos and cameras."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pfld.interruption import Interruption
+from pfld.runtime.backends import BACKENDS, find_weights
+from pfld.sources import printable
+
+if TYPE_CHECKING:
+    from pfld.prediction import PredictionSummary
+
+_INTERRUPTED = 130  # exit status that says Ctrl-C
+
+_DESCRIPTION = """\
+Looks for faces and their landmarks in photos, folders with all they contain, patterns, videos and
+cameras. Writes annotated copies into --out, placed as the originals lie to each other, and on request
+all faces into faces.jsonl or faces.csv there. Videos come as .mp4 without sound.
+
+What ended half-way goes on where it was when the same command is run again. Files that cannot be read
+are reported and left out."""
+
+_EPILOG = """\
+exit status: 0 all done, 1 something was left out, 2 bad arguments or nowhere to write, 130 Ctrl-C
+
+examples:
+  python -m pfld predict photo.jpg --out annotated
+  python -m pfld predict holiday 'clips/*.mp4' --out annotated --json
+  python -m pfld predict - --out recordings      a camera, until Ctrl-C"""
+
+
+def format_summary(summary: PredictionSummary) -> str:
+    """What was done, for people, one line per fact."""
+    done = [_counted(summary.pictures, "picture")] if summary.pictures else []
+    if summary.videos:
+        done.append(f"{_counted(summary.videos, 'video')} of {_counted(summary.frames, 'frame')}")
+    lines = [f"{' and '.join(done) or 'nothing new'} done, {summary.with_faces} with faces"]
+    if summary.done_before:
+        lines.append(f"skipped {summary.done_before} already done")
+    if summary.problems:
+        lines.append(f"{_counted(len(summary.problems), 'problem')} reported")
+    lines += [f"wrote {printable(path)}" for path in summary.files]
+    return "\n".join(lines)
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds the ``predict`` command."""
+    parser = commands.add_parser(
+        "predict",
+        help="find landmarks in photos, folders, videos and cameras",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="photo, video, folder, pattern such as 'a/**/*.jpg', or camera: its number, - for 0",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="folder to write into"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="write DIR/faces.jsonl, a line for each picture or frame (default no)",
+    )
+    parser.add_argument(
+        "--csv", action="store_true", help="write DIR/faces.csv, a row for each face (default no)"
+    )
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument(
+        "--network", default="ghostone", help="shipped weights, by name (default ghostone)"
+    )
+    weights.add_argument("--weights", metavar="FILE", type=Path, help="a weight file instead")
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help="what computes (default onnx, reparameterized for weights of PyTorch)",
+    )
+    parser.add_argument(
+        "--threads", metavar="N", type=_positive, default=1, help="for the network (default 1)"
+    )
+    parser.add_argument(
+        "--max-faces",
+        metavar="N",
+        type=_positive,
+        help="at most, the largest (default all in pictures, 8 at a time in videos)",
+    )
+    parser.add_argument(
+        "--min-score",
+        metavar="X",
+        type=_score,
+        default=0.5,
+        help="leave out faces the detector is less sure of, 0 to 1 (default 0.5)",
+    )
+    parser.add_argument(
+        "--no-smoothing", action="store_true", help="videos as located, frame by frame"
+    )
+    parser.add_argument(
+        "--no-pictures", action="store_true", help="no annotated copies; give --json or --csv"
+    )
+    for name, what in (
+        ("boxes", "the landmarks' boxes"),
+        ("axes", "how the head is turned"),
+        ("indices", "the landmarks' numbers"),
+        ("labels", "the face's number and quality"),
+    ):
+        parser.add_argument(f"--{name}", action="store_true", help=f"draw {what} (default no)")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="begin anew: forget what an earlier run did in DIR and replace its files",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.no_pictures and not (arguments.json or arguments.csv):
+        raise ValueError("with --no-pictures give --json or --csv, or nothing is written")
+    try:
+        with Interruption() as interruption:
+            summary = _predict(arguments, interruption)
+    except KeyboardInterrupt:  # asked for twice
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return _INTERRUPTED
+    if summary.left:
+        left = f"interrupted, {summary.left} left; the same command goes on"
+        print(left, file=sys.stderr)
+        return _INTERRUPTED
+    print(format_summary(summary))
+    return 1 if summary.problems else 0
+
+
+def _predict(arguments: argparse.Namespace, interruption: Interruption) -> PredictionSummary:
+    from pfld.prediction import predict
+    from pfld.prediction_options import PredictionOptions
+    from pfld.prediction_progress import TerminalProgress
+    from pfld.runtime.landmarker import FaceLandmarker
+
+    weights = arguments.weights or arguments.network
+    is_torch = arguments.weights and arguments.weights.suffix != ".onnx"
+    backend = arguments.backend or ("reparameterized" if is_torch else "onnx")
+    path = find_weights(weights, backend)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    options = PredictionOptions(
+        weights=f"{printable(path.name)} ({digest[:12]})",
+        backend=backend,
+        min_score=arguments.min_score,
+        max_faces=arguments.max_faces,
+        smoothing=not arguments.no_smoothing,
+        pictures=not arguments.no_pictures,
+        boxes=arguments.boxes,
+        axes=arguments.axes,
+        indices=arguments.indices,
+        labels=arguments.labels,
+        json=arguments.json,
+        csv=arguments.csv,
+        overwrite=arguments.overwrite,
+    )
+    landmarker = FaceLandmarker.from_pretrained(
+        path,
+        backend,
+        threads=arguments.threads,
+        min_score=arguments.min_score,
+        max_faces=arguments.max_faces,
+    )
+    with warnings.catch_warnings(), TerminalProgress() as progress:
+        # What Pillow warns of is either refused or does no harm.
+        warnings.filterwarnings("ignore", module="PIL")
+        return predict(
+            arguments.paths,
+            arguments.out,
+            landmarker,
+            options,
+            progress=progress,
+            interruption=interruption,
+        )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _score(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {value:g}")
+    return value

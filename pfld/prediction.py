@@ -1,0 +1,256 @@
+"""Faces of pictures, videos and cameras into a folder, source by source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.draw import draw_faces
+from pfld.face_rows import json_line
+from pfld.interruption import Interruption
+from pfld.prediction_folder import PredictionFolder
+from pfld.prediction_options import PredictionOptions
+from pfld.runtime.face import Face
+from pfld.runtime.pictures import read_picture
+from pfld.runtime.tracker import FaceTracker
+from pfld.runtime.video import VideoReader, VideoWriter
+from pfld.sources import Source, find_sources
+
+_JPEG_QUALITY = 95
+_CAMERA_RATE = 30.0  # frames per second of a recording at most
+
+_WriteFrame = Callable[[NDArray[np.uint8], list[Face], float], None]
+
+
+@dataclass
+class PredictionSummary:
+    """What a run did.
+
+    Attributes:
+        pictures, videos, frames: That were done; frames are those of videos.
+        with_faces: Pictures and frames that have a face.
+        done_before: Sources that an earlier run had done.
+        left: Sources that are still to do, after an interruption.
+        problems: Why sources were left out, or ended early; a line each.
+        files: With all faces of the folder.
+    """
+
+    pictures: int = 0
+    videos: int = 0
+    frames: int = 0
+    with_faces: int = 0
+    done_before: int = 0
+    left: int = 0
+    problems: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+class PredictionProgress:
+    """Is told what happens; this one shows nothing."""
+
+    def planned(self, waiting: int, done_before: int) -> None:
+        """How many sources there are to do, and were done before."""
+
+    def began(self, source: Source, num_frames: int | None) -> None:
+        """A source is being done; of a video the number of frames, 0 where that is not known."""
+
+    def advanced(self) -> None:
+        """One frame is done."""
+
+    def ended(self) -> None:
+        """The source is done, or left out."""
+
+    def warn(self, line: str) -> None:
+        """Something was wrong with a source."""
+
+
+class Landmarker(Protocol):
+    """As :class:`pfld.runtime.landmarker.FaceLandmarker`."""
+
+    backend: Any
+
+    def __call__(self, image_rgb: NDArray[np.uint8]) -> list[Face]: ...
+
+
+def predict(
+    paths: Sequence[str],
+    out: str | os.PathLike[str],
+    landmarker: Landmarker,
+    options: PredictionOptions,
+    *,
+    progress: PredictionProgress | None = None,
+    interruption: Interruption | None = None,
+) -> PredictionSummary:
+    """Looks for faces in what ``paths`` name and writes what was found into ``out``.
+
+    A source that cannot be read is left out. What an earlier run into the same folder did is not done
+    again; whatever ended that run, nothing half-done is taken for done.
+
+    Args:
+        paths: As :func:`pfld.sources.find_sources` takes them.
+        interruption: Ends the run after a picture, in the middle of a video, which will be done again,
+            and after the frame of a camera, whose recording is complete then.
+
+    Raises:
+        ValueError: When ``out`` is not a folder these results may be added to.
+        OSError: When it cannot be written to.
+    """
+    sources, problems = find_sources(paths, Path(out))
+    progress, interruption = progress or PredictionProgress(), interruption or Interruption()
+    return _Run(Path(out), landmarker, options, progress, interruption)(sources, problems)
+
+
+class _Run:
+    """One call of :func:`predict`."""
+
+    def __init__(
+        self,
+        out: Path,
+        landmarker: Landmarker,
+        options: PredictionOptions,
+        progress: PredictionProgress,
+        interruption: Interruption,
+    ) -> None:
+        self._folder = PredictionFolder(out, options.settings(), overwrite=options.overwrite)
+        self._landmarker = landmarker
+        self._options = options
+        self._progress = progress
+        self._summary = PredictionSummary()
+        self._interruption = interruption
+
+    def __call__(self, sources: Sequence[Source], problems: Sequence[str]) -> PredictionSummary:
+        summary = self._summary
+        with self._folder as folder:
+            waiting, known = folder.plan(sources, copies=self._options.pictures)
+            for problem in (*(f"skipped: {problem}" for problem in problems), *known):
+                self._warn(problem)
+            summary.done_before = len(sources) - len(waiting)
+            self._progress.planned(len(waiting), summary.done_before)
+            summary.left = len(waiting)
+            try:
+                for source in waiting:
+                    if self._interruption.requested:
+                        break
+                    self._do(source)
+                    summary.left -= 1
+            except _Interrupted:
+                pass  # what is left says it
+            if self._options.json:
+                summary.files.append(folder.write_json())
+            if self._options.csv:
+                num_landmarks = self._landmarker.backend.metadata.num_landmarks
+                summary.files.append(folder.write_csv(num_landmarks))
+        return summary
+
+    def _do(self, source: Source) -> None:
+        try:
+            if source.kind == "picture":
+                self._do_picture(source)
+            else:
+                self._do_video(source)
+        except (_Unreadable, ValueError, cv2.error, MemoryError) as error:
+            reason = " ".join(str(error).split()) or "not enough memory"
+            reason = reason.removeprefix(f"{source.location} ").removeprefix("is ")
+            self._warn(f"skipped: {source.name}: {reason}")
+        self._progress.ended()
+
+    def _do_picture(self, source: Source) -> None:
+        self._progress.began(source, None)
+        with self._folder.adding(source) as add:
+            try:
+                image = read_picture(source.location)
+            except OSError as error:  # unlike one from writing results, which ends the run
+                raise _Unreadable(error) from error
+            faces = self._landmarker(image)
+            add(0, json_line(source.name, faces, image.shape[:2]))
+            if self._options.pictures:
+                drawn = draw_faces(image, faces, **self._options.drawing())
+                with self._folder.writing(source.target) as partial:
+                    partial.write_bytes(_encoded(drawn, partial.suffix))
+        self._summary.pictures += 1
+        self._summary.with_faces += bool(faces)
+
+    def _do_video(self, source: Source) -> None:
+        with _opened(source) as reader, self._folder.adding(source) as add:
+            self._progress.began(source, reader.num_frames or 0)
+            limit = {"max_faces": self._options.max_faces} if self._options.max_faces else {}
+            track = FaceTracker(self._landmarker, smoothing=self._options.smoothing, **limit)
+            with_faces = 0
+            with self._copy_of(source, reader) as write:
+                for index, (time_s, frame) in enumerate(reader):
+                    faces = track(frame, time_s)
+                    moment = {"frame": index, "time_s": time_s}
+                    add(index, json_line(source.name, faces, frame.shape[:2], **moment))
+                    write(frame, faces, time_s)
+                    with_faces += bool(faces)
+                    self._progress.advanced()
+                    if self._interruption.requested:
+                        if source.kind == "camera":
+                            break
+                        raise _Interrupted
+        self._summary.videos += 1
+        self._summary.frames += reader.num_read
+        self._summary.with_faces += with_faces
+        if reader.num_missing:
+            frames = f"{reader.num_read} of {reader.num_frames} frames"
+            problem = f"damaged: {source.name}: only {frames} could be read"
+            self._folder.note(source, problem)
+            self._warn(problem)
+
+    @contextmanager
+    def _copy_of(self, source: Source, reader: VideoReader) -> Iterator[_WriteFrame]:
+        """What to call with each frame, its faces and its time."""
+        if not self._options.pictures:
+            yield lambda frame, faces, time_s: None
+            return
+        is_camera = source.kind == "camera"
+        rate = min(reader.rate, _CAMERA_RATE) if is_camera else reader.rate
+        with (
+            self._folder.writing(source.target) as partial,
+            VideoWriter(partial, reader.size_hw, rate) as writer,
+        ):
+
+            def write(frame: NDArray[np.uint8], faces: list[Face], time_s: float) -> None:
+                drawn = draw_faces(frame, faces, **self._options.drawing())
+                # Frames of a camera come when they come.
+                due = round(time_s * rate) + 1 - writer.num_written if is_camera else 1
+                for _ in range(due):
+                    writer.write(drawn)
+
+            yield write
+
+    def _warn(self, problem: str) -> None:
+        self._summary.problems.append(problem)
+        self._progress.warn(problem)
+
+
+class _Unreadable(Exception):
+    """Why a source is left out."""
+
+
+class _Interrupted(Exception):
+    """A source is not done to its end."""
+
+
+def _opened(source: Source) -> VideoReader:
+    try:
+        return VideoReader(source.location)
+    except OSError as error:
+        raise _Unreadable(error) from error
+
+
+def _encoded(image_rgb: NDArray[np.uint8], suffix: str) -> bytes:
+    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+    written, data = cv2.imencode(suffix, image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not written:
+        height, width = image_rgb.shape[:2]
+        raise ValueError(f"{width} x {height} pixels cannot be written as {suffix}")
+    return data.tobytes()

@@ -1,0 +1,225 @@
+"""A folder of predictions that may be made in several runs, and ended at any moment."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pfld.face_rows import csv_header, csv_rows
+from pfld.record_database import DamagedRecord, RecordDatabase
+from pfld.sources import Source
+
+RECORD = ".predict"  # folder within, with what is known and what is half done
+JSON_NAME, CSV_NAME = "faces.jsonl", "faces.csv"
+
+# A source's stamp is its file's size and time as it was done, null before; its problem what was wrong
+# with it all the same.
+_TABLES = (
+    "setting (name TEXT PRIMARY KEY, value TEXT)",
+    "source (number INTEGER PRIMARY KEY, key BLOB UNIQUE, target BLOB UNIQUE, stamp TEXT, problem TEXT)",
+    "line (source INTEGER, frame INTEGER, text TEXT, UNIQUE (source, frame))",
+)
+
+
+class PredictionFolder:
+    """What has been predicted, in a database, and the files of results.
+
+    What belongs to a source is recorded when all of it is there. Files are written beside and renamed.
+    Use it as a context.
+
+    Args:
+        settings: What results depend on, by option. All runs in a folder have to agree.
+        overwrite: Forget what was done before, and remove its files.
+
+    Raises:
+        ValueError: When the folder was begun with other settings, another run is writing into it, or its
+            record is damaged.
+        OSError: When it cannot be written to.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], *, overwrite: bool = False
+    ) -> None:
+        self.folder = folder
+        self._overwrite = overwrite
+        record = folder / RECORD
+        record.mkdir(parents=True, exist_ok=True)
+        path = record / "record.sqlite"
+        try:
+            self._database = RecordDatabase(path, _TABLES)
+        except DamagedRecord as error:
+            if not overwrite:
+                raise ValueError(f"{error}; --overwrite begins anew") from error
+            for old in record.glob("record.*"):
+                old.unlink()
+            self._database = RecordDatabase(path, _TABLES)
+        try:
+            for partial in record.glob("partial.*"):
+                partial.unlink()
+            if overwrite:
+                self._forget()
+            self._settle(settings)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> PredictionFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def plan(self, sources: Sequence[Source], *, copies: bool) -> tuple[list[Source], list[str]]:
+        """The sources that are not done, with targets no other has, and what was wrong with those done.
+
+        Done are those whose files have not changed since.
+
+        Args:
+            copies: Whether annotated copies are made; a source whose copy is gone is not done then.
+
+        Raises:
+            ValueError: When a file is in the way that was not written here.
+        """
+        waiting, problems = [], []
+        with self._database.transaction():
+            for source in sources:
+                known = self._database.query(
+                    "SELECT number, target, stamp, problem FROM source WHERE key = ?", source.key
+                )
+                if known:
+                    number, target, stamp, problem = known[0]
+                    source = replace(source, target=Path(os.fsdecode(target)))
+                    same = stamp is not None and stamp == _stamp(source)
+                    if same and (not copies or self._has(source.target)):
+                        problems += [problem] if problem else []
+                        continue
+                    self._database.execute("DELETE FROM line WHERE source = ?", number)
+                    self._database.execute(
+                        "UPDATE source SET stamp = NULL WHERE number = ?", number
+                    )
+                else:
+                    source = replace(source, target=self._free(source.target))
+                    if copies:
+                        self._require_ours(source.target)
+                    self._database.execute(
+                        "INSERT INTO source (key, target) VALUES (?, ?)",
+                        source.key,
+                        os.fsencode(source.target),
+                    )
+                waiting.append(source)
+        return waiting, problems
+
+    @contextmanager
+    def adding(self, source: Source) -> Iterator[Callable[[int, str], None]]:
+        """What to call with each frame's index and line; recorded together at the end, or not at all."""
+        stamp = _stamp(source)
+        with self._database.transaction():
+            ((number,),) = self._database.query(
+                "SELECT number FROM source WHERE key = ?", source.key
+            )
+            yield lambda frame, line: self._database.execute(
+                "INSERT INTO line VALUES (?, ?, ?)", number, frame, line
+            )
+            self._database.execute(
+                "UPDATE source SET stamp = ?, problem = NULL WHERE number = ?", stamp, number
+            )
+
+    def note(self, source: Source, problem: str) -> None:
+        """Remembers what was wrong with a source though it is done."""
+        self._database.execute("UPDATE source SET problem = ? WHERE key = ?", problem, source.key)
+
+    @contextmanager
+    def writing(self, target: Path) -> Iterator[Path]:
+        """Where to write what becomes ``target``, relative to the folder, if all goes well."""
+        partial = self.folder / RECORD / f"partial{target.suffix}"
+        path = self.folder / target
+        try:
+            yield partial
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def write_json(self) -> Path:
+        """All that is done, a line for each picture or frame; returns the file."""
+        with self.writing(Path(JSON_NAME)) as partial:
+            with open(partial, "w", encoding="utf-8", newline="\n") as file:
+                for line in self._lines():
+                    file.write(line + "\n")
+        return self.folder / JSON_NAME
+
+    def write_csv(self, num_landmarks: int) -> Path:
+        """All that is done, a row for each face; returns the file."""
+        with self.writing(Path(CSV_NAME)) as partial:
+            with open(partial, "w", encoding="utf-8", newline="") as file:
+                table = csv.writer(file, lineterminator="\n")
+                table.writerow(csv_header(num_landmarks))
+                for line in self._lines():
+                    table.writerows(csv_rows(line))
+        return self.folder / CSV_NAME
+
+    def _lines(self) -> Iterator[str]:
+        for (number,) in self._database.query("SELECT number FROM source ORDER BY key"):
+            lines = "SELECT text FROM line WHERE source = ? ORDER BY frame"
+            for (text,) in self._database.execute(lines, number):
+                yield text
+
+    def _settle(self, settings: Mapping[str, str]) -> None:
+        """Notes the settings, or compares them with those noted before."""
+        before = dict(self._database.query("SELECT name, value FROM setting"))
+        if not before:
+            self._require_ours(Path(JSON_NAME))
+            self._require_ours(Path(CSV_NAME))
+            with self._database.transaction():
+                for item in settings.items():
+                    self._database.execute("INSERT INTO setting VALUES (?, ?)", *item)
+            return
+        for name in dict.fromkeys((*before, *settings)):
+            if before.get(name) != settings.get(name):
+                raise ValueError(
+                    f"{self.folder} was begun with {name} {before.get(name)}, now it is "
+                    f"{settings.get(name)}; choose another --out, or --overwrite to begin anew"
+                )
+
+    def _forget(self) -> None:
+        targets = [
+            os.fsdecode(target) for (target,) in self._database.query("SELECT target FROM source")
+        ]
+        if self._database.query("SELECT name FROM setting"):
+            targets += [JSON_NAME, CSV_NAME]
+        for target in targets:
+            (self.folder / target).unlink(missing_ok=True)
+        with self._database.transaction():
+            for table in ("setting", "source", "line"):
+                self._database.execute(f"DELETE FROM {table}")
+
+    def _free(self, target: Path) -> Path:
+        """The target, or one much like it, that no other source has."""
+        number, tried = 1, target
+        while self._database.query("SELECT 1 FROM source WHERE target = ?", os.fsencode(tried)):
+            number += 1
+            tried = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        return tried
+
+    def _require_ours(self, target: Path) -> None:
+        """Raises ValueError for a file that is there already, unless overwriting."""
+        if self._has(target) and not self._overwrite:
+            raise ValueError(
+                f"{self.folder / target} is in the way; choose another --out or give --overwrite"
+            )
+
+    def _has(self, target: Path) -> bool:
+        return os.path.lexists(self.folder / target)
+
+
+def _stamp(source: Source) -> str | None:
+    """Size and time of the file; None where there is none."""
+    try:
+        about = os.stat(source.location) if source.kind != "camera" else None
+    except OSError:
+        return None
+    return f"{about.st_size} {about.st_mtime_ns}" if about else ""

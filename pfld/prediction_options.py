@@ -1,0 +1,54 @@
+"""How a run of predictions looks for faces and what it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How faces are looked for and what is written.
+
+    Attributes:
+        weights: Which they are, so that a folder is not made with several.
+        max_faces: At most in a picture or at a time in a video; None for all, in a video 8.
+        smoothing: Of landmarks in videos.
+        pictures: Whether annotated copies are made, with contours and points.
+        boxes, axes, indices, labels: What else is drawn, see :func:`pfld.draw.draw_faces`.
+        json, csv: Whether a file of all faces is written.
+        overwrite: Whether what was done before is forgotten.
+    """
+
+    weights: str = ""
+    backend: str = "onnx"
+    min_score: float = 0.5
+    max_faces: int | None = None
+    smoothing: bool = True
+    pictures: bool = True
+    boxes: bool = False
+    axes: bool = False
+    indices: bool = False
+    labels: bool = False
+    json: bool = False
+    csv: bool = False
+    overwrite: bool = False
+
+    def drawing(self) -> dict[str, bool]:
+        """Arguments of :func:`pfld.draw.draw_faces`."""
+        names = ("boxes", "axes", "indices", "labels")
+        return {name: getattr(self, name) for name in names}
+
+    def settings(self) -> dict[str, str]:
+        """What a folder of results depends on, by option."""
+        switches = {
+            "--no-smoothing": not self.smoothing,
+            "--no-pictures": not self.pictures,
+            **{f"--{name}": drawn for name, drawn in self.drawing().items()},
+        }
+        return {
+            "--weights": self.weights,
+            "--backend": self.backend,
+            "--min-score": f"{self.min_score:g}",
+            "--max-faces": str(self.max_faces or "unset"),
+            **{name: "on" if value else "off" for name, value in switches.items()},
+        }

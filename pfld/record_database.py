@@ -1,0 +1,79 @@
+"""A database in a file that one process has for itself, with errors people can use."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class DamagedRecord(ValueError):
+    """The file is no database, or not a whole one."""
+
+
+class RecordDatabase:
+    """SQLite, locked until it is closed.
+
+    Args:
+        tables: Name and columns of each, made where they are missing.
+
+    Raises:
+        DamagedRecord: Here or later, when the file is.
+        ValueError: When another process has it.
+        OSError: Here or later, when it cannot be written to.
+    """
+
+    def __init__(self, path: Path, tables: Sequence[str]) -> None:
+        self._path = path
+        try:
+            self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+        try:
+            self.execute("PRAGMA page_size = 16384")  # several lines a page
+            self.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self.execute("PRAGMA synchronous = NORMAL")
+            with self.transaction("EXCLUSIVE"):
+                for table in tables:
+                    self.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+        except BaseException:
+            self.close()
+            raise
+
+    def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+        """Runs one statement."""
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def query(self, statement: str, *values: object) -> list[tuple]:
+        """All rows of one statement."""
+        return self.execute(statement, *values).fetchall()
+
+    @contextmanager
+    def transaction(self, kind: str = "DEFERRED") -> Iterator[None]:
+        """What is changed meanwhile is there together at the end, or after an error not at all."""
+        self.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._connection.close()
+
+    def _explained(self, error: sqlite3.Error) -> Exception:
+        folder = self._path.parent.parent
+        if "locked" in str(error):
+            return ValueError(
+                f"another run is writing into {folder}; wait for it or choose another --out"
+            )
+        if isinstance(error, sqlite3.OperationalError):
+            return OSError(f"cannot write into {folder}: {error}")
+        return DamagedRecord(f"the record {self._path} is damaged")

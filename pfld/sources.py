@@ -1,0 +1,164 @@
+"""From what a user names to the pictures, videos and cameras that are meant."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+# What is looked for in folders. Pictures of iPhones are there to be reported, where they cannot be read.
+PICTURE_SUFFIXES = frozenset(
+    ".avif .bmp .gif .heic .heif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
+)
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv".split()
+)
+_COPIED_AS_THEY_ARE = {"picture": {".jpg", ".jpeg", ".png"}, "video": {".mp4"}}
+_OTHERWISE = {"picture": ".png", "video": ".mp4"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something to look for faces in.
+
+    Attributes:
+        location: A file, named as the user did, or a camera's number.
+        target: Where its annotated copy goes, relative to the folder of results.
+    """
+
+    kind: Literal["picture", "video", "camera"]
+    location: Path | int
+    target: Path
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return self.target.stem if self.kind == "camera" else printable(self.location)
+
+    @property
+    def key(self) -> bytes:
+        """The same for the same file, however it is named."""
+        where = self.name if self.kind == "camera" else os.path.abspath(self.location)
+        return os.fsencode(where)
+
+
+def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[str]]:
+    """What is to be looked at, each once, and a line for each path that led to nothing.
+
+    Folders are searched with all they contain, by suffix and in order of names, but for hidden files
+    and ``out``. Annotated copies are placed as the files lie to each other.
+
+    Args:
+        paths: Files, folders, patterns with ``*``, ``?``, ``[...]`` and ``**``, and cameras by number,
+            ``-`` for the first.
+        out: The folder of results.
+
+    Raises:
+        ValueError: When a file or folder lies in ``out``, where it would be mixed up with results.
+    """
+    found: list[Path | int] = []
+    bases: list[str] = []  # absolute folders
+    problems: list[str] = []
+    for text in paths:
+        path = Path(text)
+        if os.path.isdir(text):
+            _require_apart(path, out)
+            before = len(problems)
+            files = sorted(_files_in(path, out, problems))
+            bases += [os.path.abspath(path)] * bool(files)
+            if not files and len(problems) == before:
+                problems.append(f"{printable(path)}: no pictures or videos in it")
+        elif os.path.isfile(text):
+            _require_apart(path, out)
+            files = [path]
+            bases.append(os.path.dirname(os.path.abspath(path)))
+        elif os.path.exists(text):
+            problems.append(f"{printable(path)}: neither a file nor a folder")
+            continue
+        elif text == "-" or (text.isascii() and text.isdecimal()):
+            found.append(0 if text == "-" else int(text))
+            continue
+        elif glob.has_magic(text):
+            files = sorted(_matches(text, out, problems))
+            bases += [os.path.dirname(os.path.abspath(file)) for file in files]
+            if not files:
+                problems.append(f"{printable(path)}: no picture or video of such a name")
+        else:
+            problems.append(f"{printable(path)}: no such file or folder")
+            continue
+        found += files
+    sources = {}
+    for location in found:
+        source = _source(location, bases)
+        sources.setdefault(source.key, source)
+    return list(sources.values()), list(dict.fromkeys(problems))
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be written anywhere, with a sign for bytes that are no text."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _source(location: Path | int, bases: list[str]) -> Source:
+    if isinstance(location, int):
+        # With the time, so that recordings do not replace each other.
+        name = f"camera-{location}-{datetime.now():%Y%m%d-%H%M%S}.mp4"
+        return Source("camera", location, Path(name))
+    path = os.path.abspath(location)
+    try:
+        target = Path(os.path.relpath(path, os.path.commonpath(bases)))
+    except ValueError:  # on several drives
+        target = Path(location.name)
+    suffix = location.suffix.lower()
+    kind = "video" if suffix in VIDEO_SUFFIXES else "picture"
+    if suffix not in _COPIED_AS_THEY_ARE[kind]:
+        target = target.with_name(target.name + _OTHERWISE[kind])
+    return Source(kind, location, target)
+
+
+def _files_in(folder: Path, out: Path, problems: list[str]) -> Iterator[Path]:
+    """Pictures and videos in a folder, unless hidden, by suffix."""
+
+    def note(error: OSError) -> None:
+        problems.append(f"{printable(error.filename)}: {error.strerror or error}")
+
+    for parent, folders, files in os.walk(folder, onerror=note):
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and not _inside(Path(parent, name), out)
+        ]
+        for name in files:
+            path = Path(parent, name)
+            if not name.startswith(".") and _looks_right(path):
+                yield path
+
+
+def _matches(pattern: str, out: Path, problems: list[str]) -> Iterator[Path]:
+    """Pictures and videos a pattern fits, and those in folders it fits."""
+    for path in map(Path, glob.glob(pattern, recursive=True)):
+        if _inside(path, out):
+            continue
+        if path.is_dir():
+            yield from _files_in(path, out, problems)
+        elif _looks_right(path):
+            yield path
+
+
+def _looks_right(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _require_apart(path: Path, out: Path) -> None:
+    if _inside(path, out):
+        raise ValueError(
+            f"{printable(path)} lies in the folder of results, {printable(out)}; choose another --out"
+        )
