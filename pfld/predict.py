@@ -40,7 +40,9 @@ def format_summary(summary: PredictionSummary) -> str:
     done = [_counted(summary.pictures, "picture")] if summary.pictures else []
     if summary.videos:
         done.append(f"{_counted(summary.videos, 'video')} of {_counted(summary.frames, 'frame')}")
-    lines = [f"{' and '.join(done) or 'nothing new'} done, {summary.with_faces} with faces"]
+    lines = ["nothing new done"]
+    if done:
+        lines = [f"{' and '.join(done)} done, {summary.with_faces} with faces"]
     if summary.done_before:
         lines.append(f"skipped {summary.done_before} already done")
     if summary.problems:
