@@ -49,4 +49,6 @@ def mode_choices(models: Models, network: str) -> list[tuple[str, str]]:
 
 def shown(label: str = "Draw") -> gr.CheckboxGroup:
     """Checkboxes for what is drawn."""
-    return gr.CheckboxGroup(list(SHOWN), value=SHOWN_AT_FIRST, label=label)
+    return gr.CheckboxGroup(
+        list(SHOWN), value=SHOWN_AT_FIRST, label=label or "Draw", show_label=bool(label)
+    )

@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import cv2
 import numpy as np
 from comparison import Comparison, compare
+from drawing import Drawing
+from frames import face_to_json
 from models import QUICKEST_FIRST, Choice, Models
 from numpy.typing import NDArray
 from visitor import Visitor
 
-from pfld.draw import draw_faces, head_axes
 from pfld.runtime.face import Face
 from pfld.runtime.pictures import read_picture
 
-MOST_FRAME_BYTES = 4_000_000
-MOST_FRAME_SIDE = 1920  # pixels
 MOST_FACES = 8
 _PHOTO_REPEATS = 7  # computations per network; the median counts
 
 NO_FACE = "No face found. Faces should be lit from the front and at least about 30 pixels wide."
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What is drawn on pictures, as :func:`pfld.draw.draw_faces` takes it."""
-
-    points: bool = True
-    contours: bool = True
-    boxes: bool = False
-    axes: bool = False
-    indices: bool = False
-    labels: bool = False
-
-    @classmethod
-    def of(cls, names: Sequence[str] | None) -> Drawing:
-        """From the names of what is wanted; others are ignored."""
-        return cls(**{name: name in (names or ()) for name in cls.__dataclass_fields__})
-
-    def __call__(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]:
-        """A copy of the picture ``(H, W, 3)`` with the faces drawn on it."""
-        return draw_faces(image_rgb, faces, **{name: getattr(self, name) for name in vars(self)})
 
 
 @dataclass(frozen=True)
@@ -85,29 +61,6 @@ class PhotoPair:
     comparison: Comparison = field(repr=False)
 
 
-def decode_frame(data: bytes) -> NDArray[np.uint8]:
-    """A camera's frame ``(H, W, 3)`` uint8 RGB from a JPEG file's bytes.
-
-    Raises:
-        ValueError: For no JPEG file, or one that is too large.
-    """
-    from PIL import Image
-
-    if len(data) > MOST_FRAME_BYTES:
-        raise ValueError(f"a frame has at most {MOST_FRAME_BYTES} bytes, got {len(data)}")
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
-            size = header.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError("the camera's frame is no JPEG picture") from error
-    if max(size) > MOST_FRAME_SIDE:
-        raise ValueError(f"a frame is at most {MOST_FRAME_SIDE} pixels wide and high, got {size}")
-    image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image_bgr is None:
-        raise ValueError("the camera's frame is a damaged JPEG picture")
-    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
-
-
 def on_frame(
     models: Models,
     visitor: Visitor,
@@ -129,23 +82,27 @@ def on_frame(
     Raises:
         ValueError: For settings or a time that make no sense.
     """
-    start = time.perf_counter()
-    choice, max_faces, time_s = _live_settings(settings, time_s)
-    with visitor.lock:
-        if 0 <= visitor.time_s - time_s < 1:
-            return {"late": True}
-        faces = []
-        if image_rgb is not None:
-            smoothing = bool(settings.get("smoothing", True))
-            faces = visitor.follow(
-                models, choice, image_rgb, time_s, max_faces=max_faces, smoothing=smoothing
-            )
-        return {
-            "faces": [face_to_json(face) for face in faces],
-            "network_ms": 0.0 if image_rgb is None else _ms(visitor.network_s),
-            "server_ms": _ms(time.perf_counter() - start),
-            "jitter": round(visitor.jitter, 6),
-        }
+    return _follow(models, visitor, image_rgb, time_s, settings)[1]
+
+
+def on_streamed_frame(
+    models: Models,
+    visitor: Visitor,
+    image_rgb: NDArray[np.uint8],
+    time_s: float,
+    settings: Mapping[str, Any],
+    drawing: Drawing,
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """A visitor's next frame with its faces drawn on a copy, and what :func:`on_frame` says of it.
+
+    Args:
+        image_rgb, time_s, settings: As :func:`on_frame` takes them.
+
+    Raises:
+        ValueError: As :func:`on_frame` has it.
+    """
+    faces, answer = _follow(models, visitor, image_rgb, time_s, settings)
+    return drawing(image_rgb, faces), answer
 
 
 def on_pair_frame(
@@ -232,18 +189,31 @@ def on_pair_photo(models: Models, path: str, first: Choice, second: Choice) -> P
     return PhotoPair(image, *sides, result)
 
 
-def face_to_json(face: Face) -> dict[str, Any]:
-    """What a page needs to draw a face: numbers rounded to a tenth of a pixel."""
-    axes = head_axes(face)
-    yaw, pitch, roll = (None, None, None) if axes is None else face.pose
-    return {
-        "points": np.round(face.landmarks.astype(np.float64), 1).ravel().tolist(),
-        "box": np.round(face.box.astype(np.float64), 1).tolist(),
-        "id": face.identity,
-        "quality": round(float(face.quality), 3),
-        "axes": None if axes is None else np.round(axes, 1).reshape(3, 4).tolist(),
-        "pose": None if axes is None else [round(angle, 1) for angle in (yaw, pitch, roll)],
-    }
+def _follow(
+    models: Models,
+    visitor: Visitor,
+    image_rgb: NDArray[np.uint8] | None,
+    time_s: float,
+    settings: Mapping[str, Any],
+) -> tuple[list[Face], dict[str, Any]]:
+    start = time.perf_counter()
+    choice, max_faces, time_s = _live_settings(settings, time_s)
+    with visitor.lock:
+        if 0 <= visitor.time_s - time_s < 1:
+            return [], {"late": True}
+        faces = []
+        if image_rgb is not None:
+            smoothing = bool(settings.get("smoothing", True))
+            faces = visitor.follow(
+                models, choice, image_rgb, time_s, max_faces=max_faces, smoothing=smoothing
+            )
+        answer = {
+            "faces": [face_to_json(face) for face in faces],
+            "network_ms": 0.0 if image_rgb is None else _ms(visitor.network_s),
+            "server_ms": _ms(time.perf_counter() - start),
+            "jitter": round(visitor.jitter, 6),
+        }
+        return faces, answer
 
 
 def _live_settings(settings: Mapping[str, Any], time_s: float) -> tuple[Choice, int, float]:

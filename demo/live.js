@@ -250,8 +250,8 @@ function fill(name, text) {
 
 function readPair(...latencies) {
   latencies.forEach((latency, side) => {
-    const detail = latency === null ? "" : ` (p95 ${ms(quantile(side ? series.second : series.network, 0.95))})`;
-    fill(`latency-${side}`, ms(latency) + detail);
+    fill(`latency-${side}`, ms(latency));
+    fill(`p95-${side}`, ms(quantile(side ? series.second : series.network, 0.95)));
     fill(`fps-${side}`, latency ? String(Math.round(1000 / latency)) : "–");
   });
   const [first, second] = latencies;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pfld.runtime.backends import BACKENDS, Backend, load_backend, shipped_networks
 from pfld.runtime.detector import FaceDetector
 from pfld.runtime.landmarker import FaceLandmarker
+from pfld.weight_metadata import WeightMetadata
 
 MODE_TITLES = {
     "train-time": "Train-time",
@@ -54,12 +55,18 @@ class Models:
     Args:
         default_network: The one that is offered first. Nothing is loaded before :meth:`load` or
             :meth:`backend` ask for it.
+        load: Loads the weights of a network for a mode.
 
     Raises:
         FileNotFoundError: When there are no weights, or none of the default network.
     """
 
-    def __init__(self, default_network: str = "ghostone") -> None:
+    def __init__(
+        self,
+        default_network: str = "ghostone",
+        *,
+        load: Callable[[str, str], Backend] = load_backend,
+    ) -> None:
         shipped = {mode: shipped_networks(mode) for mode in BACKENDS}
         if importlib.util.find_spec("openvino") is None:
             del shipped["openvino"]
@@ -80,6 +87,7 @@ class Models:
             for name in networks
         }
         self.detector = FaceDetector()
+        self._load = load
         self._loaded: dict[Choice, Backend] = {}
         self._locks = {choice: threading.Lock() for choice in self.choices()}
         self.failures: dict[Choice, str] = {}
@@ -122,7 +130,7 @@ class Models:
                 raise ValueError(self.failures[choice])
             if choice not in self._loaded:
                 try:
-                    backend = load_backend(choice.network, choice.mode)
+                    backend = self._load(choice.network, choice.mode)
                     warm_up(backend)
                 except (OSError, ValueError, ImportError) as error:
                     self.failures[choice] = f"{choice} cannot be used: {error}"
@@ -137,6 +145,16 @@ class Models:
             ValueError: As :meth:`backend` has it.
         """
         return FaceLandmarker(self.backend(choice), self.detector)
+
+    def metadata(self, network: str) -> WeightMetadata:
+        """What a network's weights say about themselves, in the mode that is loaded quickest.
+
+        Raises:
+            ValueError: As :meth:`backend` has it.
+        """
+        modes = self.modes(network)
+        mode = next((mode for mode in QUICKEST_FIRST if mode in modes), "onnx")
+        return self.backend(Choice(network, mode)).metadata
 
     def load(self) -> Iterator[tuple[Choice, float]]:
         """Loads and warms up what is not loaded yet, the default first: each with the seconds it took.

@@ -8,10 +8,12 @@ from typing import Any
 import gradio as gr
 from admission import Admission
 from controls import SHOWN_AT_FIRST, network_and_mode, shown
+from frames import decode_frame
 from gradio.data_classes import DataWithFiles
-from handlers import MOST_FACES, decode_frame, on_frame
+from handlers import MOST_FACES, on_frame
 from live_view import live_view, settings_script
 from models import Models
+from tab_stream import stream_view
 from visitor import Visitor
 
 _READOUTS = {
@@ -55,6 +57,8 @@ def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
             max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most")
             show = shown()
     controls = [network, mode, smoothing, max_faces, show]
+    with gr.Accordion("If the picture above stays empty: stream pictures instead", open=False):
+        stream_view(models, places, controls)
     for control in controls:
         control.change(None, controls, js=settings_script("live", _NAMES))
 

@@ -7,8 +7,9 @@ from typing import Any
 import gradio as gr
 from admission import Admission
 from controls import SHOWN_AT_FIRST, shown
+from drawing import Drawing
 from gradio.data_classes import DataWithFiles
-from handlers import MOST_FACES, NO_FACE, Drawing, on_pair_frame, on_pair_photo
+from handlers import MOST_FACES, NO_FACE, on_pair_frame, on_pair_photo
 from live_view import live_view, settings_script
 from model_facts import model_facts
 from models import Choice, Models
@@ -54,7 +55,8 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
         first = gr.Dropdown(choices, value=titles[0], label="Left", filterable=False)
         second = gr.Dropdown(choices, value=titles[1], label="Right", filterable=False)
         max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most (camera)")
-    show = shown()
+    with gr.Accordion("What is drawn", open=False):
+        show = shown("")
     with gr.Tabs(elem_classes="pf-subtabs"):
         with gr.Tab("Camera"):
             live_view(
@@ -73,8 +75,12 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
         with gr.Tab("Photo"):
             with gr.Row(elem_classes="pf-split"):
                 photo = photo_input("pair-photo")
-                left = gr.Image(label="Left", format="jpeg", interactive=False)
-                right = gr.Image(label="Right", format="jpeg", interactive=False)
+                left = gr.Image(
+                    label="Left", format="jpeg", interactive=False, buttons=["fullscreen"]
+                )
+                right = gr.Image(
+                    label="Right", format="jpeg", interactive=False, buttons=["fullscreen"]
+                )
             gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Example")
             status = gr.HTML(notice("Choose a photo, or the example above."))
             table = gr.HTML(pair_table(titles), elem_id="pair-table")

@@ -10,7 +10,8 @@ import cv2
 import gradio as gr
 import numpy as np
 from controls import network_and_mode, shown
-from handlers import NO_FACE, Drawing, Photo, on_photo
+from drawing import Drawing
+from handlers import NO_FACE, Photo, on_photo
 from models import Choice, Models
 from numpy.typing import NDArray
 from tables import face_table, notice
@@ -25,15 +26,27 @@ def photo_tab(models: Models, folder: Path) -> None:
 
     def annotate(path: str | None, network: str, mode: str, show: list[str]):
         if not path:
-            return None, notice(_INVITATION), *[gr.DownloadButton(interactive=False)] * 2
+            return (
+                None,
+                notice(_INVITATION),
+                *_no_files(),
+            )
         choice = Choice(network, mode)
         try:
             photo = on_photo(models, path, choice)
         except (ValueError, OSError) as error:
-            return None, notice(str(error), "error"), *[gr.DownloadButton(interactive=False)] * 2
+            return (
+                None,
+                notice(str(error), "error"),
+                *_no_files(),
+            )
         drawn = Drawing.of(show)(photo.image_rgb, photo.faces)
         files = [str(file) for file in save_photo(photo, drawn, choice, folder)]
-        return fit(drawn), _summary(photo), *[gr.DownloadButton(f, interactive=True) for f in files]
+        return (
+            fit(drawn),
+            _summary(photo),
+            *[gr.DownloadButton(value=f, interactive=True) for f in files],
+        )
 
     with gr.Row(equal_height=False, elem_classes="pf-split"):
         with gr.Column(scale=1, min_width=280):
@@ -43,7 +56,11 @@ def photo_tab(models: Models, folder: Path) -> None:
             show = shown()
         with gr.Column(scale=2, min_width=320):
             drawn = gr.Image(
-                label="Landmarks", format="jpeg", interactive=False, elem_id="photo-out"
+                label="Landmarks",
+                format="jpeg",
+                interactive=False,
+                buttons=["fullscreen"],
+                elem_id="photo-out",
             )
             status = gr.HTML(notice(_INVITATION), elem_id="photo-status")
             with gr.Row():
@@ -60,6 +77,10 @@ def photo_tab(models: Models, folder: Path) -> None:
     )
 
 
+def _no_files() -> list[gr.DownloadButton]:
+    return [gr.DownloadButton(value=None, interactive=False) for _ in range(2)]
+
+
 def photo_input(elem_id: str) -> gr.Image:
     """A place for a picture, whose value is the path of the uploaded file as it is.
 
@@ -69,6 +90,7 @@ def photo_input(elem_id: str) -> gr.Image:
         label="Photo",
         type="filepath",
         sources=["upload", "clipboard"],
+        buttons=["fullscreen"],
         elem_id=elem_id,
         height=280,
     )

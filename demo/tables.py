@@ -11,8 +11,12 @@ from model_facts import ModelFacts
 from pfld.runtime.face import Face
 
 # What a comparison tells: names as live.js has them, titles.
-FACT_ROWS = {"parameters": "Parameters", "macs": "Multiplications per face", "file": "Weight file"}
-LATENCY_ROWS = {"latency": "Latency of the network", "fps": "Frames/s of the network alone"}
+FACT_ROWS = {"parameters": "Parameters", "macs": "Multiplications", "file": "Weight file"}
+LATENCY_ROWS = {
+    "latency": "Network, median",
+    "p95": "Network, p95",
+    "fps": "Frames/s, network alone",
+}
 PAIR_ROWS = {
     "speedup": "Speed-up",
     "largest": "Largest difference",
@@ -93,6 +97,7 @@ def pair_values(
     return {
         **{name: (own[0][name], own[1][name]) for name in FACT_ROWS},
         "latency": tuple(f"{1000 * s:.1f} ms" if measured else "–" for s in seconds),
+        "p95": ("–", "–"),
         "fps": tuple(f"{1 / s:.0f}" if measured else "–" for s in seconds),
         "speedup": f"{result.speed_up:.1f} ×" if measured else "–",
         "largest": pixels(result.largest_px),

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from about import about_html
 from admission import Admission
 from models import Models
 from tab_live import live_tab
 from tab_pair import pair_tab
 from tab_photo import photo_tab
+from tab_video import video_tab
 from theme import make_theme
 
 _HERE = Path(__file__).parent
@@ -70,6 +72,10 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
                 pair_tab(page, models, places)
             with gr.Tab("Photo", id="photo"):
                 photo_tab(models, folder)
+            with gr.Tab("Video", id="video"):
+                video_tab(models, folder, limits.max_video_s)
+            with gr.Tab("About", id="about"):
+                gr.HTML(about_html(models), apply_default_css=False)
     page.queue(default_concurrency_limit=limits.max_jobs, max_size=32, api_open=False)
     return page
 

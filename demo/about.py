@@ -1,0 +1,137 @@
+"""What the About tab says: the fold in one picture, model cards, licences, privacy."""
+
+from __future__ import annotations
+
+from html import escape
+
+from models import Models
+
+from pfld.weight_metadata import WeightMetadata
+
+_CONVOLUTIONS = 6
+_ROW = 30
+
+_FOLD_TEXT = """
+<p>While it trains, each block of GhostOne computes the same input along up to eight branches and adds them up:
+six convolutions, a 1 × 1 convolution and a plain connection, each with its batch norm. More ways to learn the
+same thing make it easier to learn.</p>
+<p>Once trained, a batch norm only scales and shifts. So each branch is a convolution with a bias, kernels of the
+same size can be added, and one convolution is left that gives the same landmarks, but for rounding: less than a
+thousandth of a pixel, in a fraction of the time. <b>Side by side</b> shows both at once.</p>
+"""
+
+_PRIVACY = """
+<ul>
+<li>All is computed by the machine that runs <code>demo/app.py</code>. The page fetches nothing from elsewhere, and
+Gradio's usage statistics are off.</li>
+<li>Camera frames are held in memory for as long as it takes to look at them, and never written down.</li>
+<li>Photos and videos you choose, and results, are in a temporary folder of the app. They go after an hour, and when
+the app ends.</li>
+<li>Each page has its own trackers and smoothing: visitors do not see each other's faces.</li>
+<li>With <code>--share</code>, which is off unless asked for, everything passes through Gradio's servers.</li>
+</ul>
+"""
+
+_LICENCES = """
+<div class="pf-scroll"><table class="pf-table pf-left"><thead><tr><th scope="col">Part</th><th scope="col">Licence</th></tr></thead><tbody>
+<tr><th scope="row">This project's code and weights</th><td>Apache-2.0; for what the weights were trained on see the model cards</td></tr>
+<tr><th scope="row">Face detection: MediaPipe and its models</th><td>Apache-2.0</td></tr>
+<tr><th scope="row">ONNX Runtime</th><td>MIT</td></tr>
+<tr><th scope="row">PyTorch</th><td>BSD-3-Clause</td></tr>
+<tr><th scope="row">OpenCV, Gradio</th><td>Apache-2.0</td></tr>
+<tr><th scope="row">Example photo: Eileen Collins, NASA</th><td>public domain</td></tr>
+</tbody></table></div>
+"""
+
+_LIMITS = """
+<p>The networks place 98 points on faces that a detector has found. They do not recognise anybody and tell neither
+age nor mood. Expect less of them in profile, in the dark, and behind hands or masks. <b>Quality</b> compares what is
+found with what is found in a mirror: the lower it is, the less the points can be trusted.
+Do not decide about people with them.</p>
+"""
+
+
+def about_html(models: Models) -> str:
+    """The tab's text."""
+    cards = "".join(_card(models, network) for network in models.networks)
+    sections = (
+        ("What re-parameterization does", fold_picture() + _FOLD_TEXT),
+        ("Model cards", cards + _LIMITS),
+        ("Privacy", _PRIVACY),
+        ("Licences", _LICENCES),
+    )
+    return "".join(
+        f'<section class="pf-about"><h2>{title}</h2>{text}</section>' for title, text in sections
+    )
+
+
+def fold_picture() -> str:
+    """Branches that fold into one convolution, as SVG."""
+    names = [f"3 × 3 conv {index + 1}" for index in range(_CONVOLUTIONS)] + ["1 × 1 conv", ""]
+    height = _ROW * len(names) + 40
+    middle = 20 + _ROW * len(names) / 2
+    parts = []
+    for index, name in enumerate(names):
+        y = 20 + _ROW * (index + 0.5)
+        parts.append(
+            f'<path class="pf-wire" d="M56 {middle}C80 {middle} 70 {y} 96 {y}H300C330 {y} 320 {middle} 338 {middle}"/>'
+        )
+        if name:
+            parts.append(_block(98, y, 104, name, "pf-block-conv"))
+        parts.append(_block(216, y, 78, "batch norm", "pf-block-bn"))
+    parts += [
+        f'<circle class="pf-sum" cx="350" cy="{middle}" r="13"/>',
+        f'<text x="350" y="{middle + 5}" text-anchor="middle">+</text>',
+        f'<text x="30" y="{middle + 4}" text-anchor="middle">input</text>',
+        f'<path class="pf-wire" d="M364 {middle}H392"/>',
+        f'<text x="195" y="{height - 4}" text-anchor="middle" class="pf-strong">training: eight branches</text>',
+        f'<path class="pf-arrow" d="M412 {middle}H478m-12 -9l12 9l-12 9"/>',
+        f'<text x="444" y="{middle - 16}" text-anchor="middle" class="pf-strong">fold</text>',
+        f'<text x="520" y="{middle + 4}" text-anchor="middle">input</text>',
+        f'<path class="pf-wire" d="M546 {middle}H720"/>',
+        _block(572, middle, 124, "3 × 3 conv + bias", "pf-block-conv"),
+        f'<text x="634" y="{height - 4}" text-anchor="middle" class="pf-strong">afterwards: one</text>',
+    ]
+    label = "Six 3 by 3 convolutions, a 1 by 1 convolution and a plain connection, each with a batch norm, add up; folded they are one 3 by 3 convolution with a bias"
+    return (
+        f'<div class="pf-scroll"><svg class="pf-fold" viewBox="0 0 740 {height}" role="img" aria-label="{label}">'
+        f"{''.join(parts)}</svg></div>"
+    )
+
+
+def _block(x: float, y: float, width: float, name: str, kind: str) -> str:
+    return (
+        f'<rect class="{kind}" x="{x}" y="{y - 11}" width="{width}" height="22" rx="6"/>'
+        f'<text x="{x + width / 2}" y="{y + 4}" text-anchor="middle">{escape(name)}</text>'
+    )
+
+
+def _card(models: Models, network: str) -> str:
+    modes = ", ".join(models.modes(network))
+    try:
+        metadata = models.metadata(network)
+    except (ValueError, OSError) as error:
+        return f"<h3>{escape(network)}</h3><p>{escape(str(error))}</p>"
+    rows = [("Modes", modes), *_facts(metadata)]
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>'
+        for name, text in rows
+    )
+    return (
+        f'<h3>{escape(network)}</h3><table class="pf-table pf-left"><tbody>{body}</tbody></table>'
+    )
+
+
+def _facts(metadata: WeightMetadata) -> list[tuple[str, str]]:
+    preprocessing = metadata.preprocessing
+    size = preprocessing.input_size
+    metrics = [(name, f"{value:.4g}") for name, value in metadata.metrics.items()]
+    return [
+        ("Points", f"{metadata.num_landmarks} ({metadata.landmark_scheme})"),
+        (
+            "Looks at",
+            f"{size} × {size} pixels, {preprocessing.crop_scale:g} × the face, {preprocessing.channel_order.upper()}",
+        ),
+        ("Trained on", metadata.training_data),
+        *metrics,
+    ]

@@ -1,0 +1,101 @@
+"""Charts as SVG that takes its colours from the page, so that they suit dark and light."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+_WIDTH, _HEIGHT = 640, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 34
+_MOST_POINTS = 600  # of a line; more are narrower than a pixel
+_BAR = 30
+
+
+def line_chart(
+    title: str, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, unit: str = ""
+) -> str:
+    """Lines over time.
+
+    Args:
+        series: By name, seconds and values.
+    """
+    lines = {name: pair for name, pair in series.items() if len(pair[0])}
+    if not lines:
+        return ""
+    low_s = min(min(times) for times, _ in lines.values())
+    high_s = max(max(times) for times, _ in lines.values())
+    top = _round_up(max(max(values) for _, values in lines.values()))
+    span_s = max(high_s - low_s, 1e-6)
+
+    def place(times: np.ndarray, values: np.ndarray) -> str:
+        x = _LEFT + (times - low_s) / span_s * (_WIDTH - _LEFT - _RIGHT)
+        y = _HEIGHT - _BOTTOM - np.clip(values / top, 0, 1) * (_HEIGHT - _TOP - _BOTTOM)
+        return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y))
+
+    parts = []
+    for share in (0, 0.5, 1):
+        y = _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+        parts.append(
+            f'<line class="pf-grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
+        )
+        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{share * top:g}</text>')
+    for share in (0, 0.5, 1):
+        x = _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+        anchor = ("start", "middle", "end")[int(share * 2)]
+        label = f"{low_s + share * span_s:.1f} s"
+        parts.append(f'<text x="{x}" y="{_HEIGHT - 12}" text-anchor="{anchor}">{label}</text>')
+    for index, (times, values) in enumerate(lines.values()):
+        step = -(-len(times) // _MOST_POINTS)
+        points = place(np.asarray(times, float)[::step], np.asarray(values, float)[::step])
+        parts.append(f'<polyline class="pf-line pf-color-{index}" points="{points}"/>')
+    keys = "".join(
+        f'<span><i class="pf-color-{index}"></i>{escape(name)}</span>'
+        for index, name in enumerate(lines)
+    )
+    return _figure(title, unit, f"<p class='pf-key'>{keys}</p>", parts, _HEIGHT)
+
+
+def bar_chart(title: str, bars: Mapping[str, float], *, unit: str, digits: int = 1) -> str:
+    """A bar for each name, the values written at their ends."""
+    if not bars:
+        return ""
+    top = max(max(bars.values()), 1e-12)
+    left, room = 200, _WIDTH - 200 - 90
+    parts = []
+    for index, (name, value) in enumerate(bars.items()):
+        y, length = index * _BAR + 6, max(room * value / top, 2)
+        middle = y + 14
+        parts.append(f'<text x="{left - 10}" y="{middle}" text-anchor="end">{escape(name)}</text>')
+        parts.append(
+            f'<rect class="pf-bar-fill" x="{left}" y="{y}" width="{length:.1f}" height="18" rx="4"/>'
+        )
+        parts.append(f'<text x="{left + length + 8:.1f}" y="{middle}">{value:.{digits}f}</text>')
+    return _figure(title, unit, "", parts, len(bars) * _BAR + 10)
+
+
+def progress_bar(text: str, done: int, total: int | None) -> str:
+    """A bar with words; one that only moves where the total is not known."""
+    share = f' value="{done}" max="{total}"' if total else ""
+    return (
+        f'<div class="pf-progress" role="status"><progress{share} aria-label="{escape(text)}">'
+        f"</progress><span>{escape(text)}</span></div>"
+    )
+
+
+def _figure(title: str, unit: str, key: str, parts: list[str], height: int) -> str:
+    of_unit = f" <small>{escape(unit)}</small>" if unit else ""
+    return (
+        f'<figure class="pf-chart"><figcaption>{escape(title)}{of_unit}</figcaption>{key}'
+        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg></figure>"
+    )
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2 or 5 times a power of ten."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999))

@@ -1,0 +1,81 @@
+"""The other way to show a camera: pictures go to the server and come back with landmarks on them."""
+
+from __future__ import annotations
+
+import time
+
+import gradio as gr
+from admission import Admission
+from drawing import Drawing
+from handlers import on_streamed_frame
+from models import Models
+from tables import notice
+from visitor import Visitor
+
+_EVERY_S = 0.03
+_TURN_S = 60  # after which a page queues again, so that others get theirs
+
+
+def stream_view(models: Models, places: Admission, controls: list[gr.components.Component]) -> None:
+    """A camera whose pictures come back drawn.
+
+    Args:
+        controls: Network, mode, smoothing, number of faces, what is drawn.
+    """
+    visitor = gr.State(Visitor())
+    shown_at = gr.State([])
+
+    def look(
+        frame, network, mode, smoothing, max_faces, show, visitor, shown_at, request: gr.Request
+    ):
+        if frame is None:
+            return *[gr.skip()] * 2, visitor, shown_at
+        settings = {
+            "network": network,
+            "mode": mode,
+            "smoothing": smoothing,
+            "max_faces": max_faces,
+        }
+        now = time.monotonic()
+        try:
+            places.enter(str(request.session_hash))
+            drawn, answer = on_streamed_frame(
+                models, visitor, frame, now, settings, Drawing.of(show)
+            )
+        except ValueError as error:
+            return gr.skip(), notice(str(error), "error"), visitor, shown_at
+        if "late" in answer:
+            return *[gr.skip()] * 2, visitor, shown_at
+        shown_at = [at for at in shown_at if now - at < 2] + [now]
+        rate = (len(shown_at) - 1) / max(now - shown_at[0], 1e-6)
+        text = (
+            f"{rate:.1f} frames/s, network {answer['network_ms']:.1f} ms, "
+            f"on the server {answer['server_ms']:.1f} ms, faces {len(answer['faces'])}"
+        )
+        return drawn, notice(text), visitor, shown_at
+
+    with gr.Row():
+        camera = gr.Image(
+            label="Camera",
+            sources=["webcam"],
+            streaming=True,
+            webcam_options=gr.WebcamOptions(
+                mirror=False, constraints={"video": {"width": 640, "height": 480}}
+            ),
+            elem_id="stream-in",
+        )
+        # Pictures are made anew for every frame: JPEG takes a fraction of the time that WebP does.
+        drawn = gr.Image(
+            label="Landmarks", format="jpeg", interactive=False, buttons=[], elem_id="stream-out"
+        )
+    status = gr.HTML(notice("Start the camera in the left picture."), elem_id="stream-status")
+    camera.stream(
+        look,
+        [camera, *controls, visitor, shown_at],
+        [drawn, status, visitor, shown_at],
+        stream_every=_EVERY_S,
+        time_limit=_TURN_S,
+        concurrency_limit=places.places,
+        show_progress="hidden",
+        api_visibility="private",
+    )

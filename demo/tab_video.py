@@ -1,0 +1,111 @@
+"""The Video tab: a video's faces, with an annotated copy and a table to take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from charts import line_chart, progress_bar
+from controls import network_and_mode, shown
+from drawing import Drawing
+from handlers import MOST_FACES
+from models import Choice, Models
+from tables import notice
+from video import VideoOptions, VideoReport, on_video
+
+
+def video_tab(models: Models, folder: Path, max_s: float) -> None:
+    """Fills the tab."""
+    invitation = notice(f"Choose a video of up to {max_s:.0f} seconds, then press Find faces.")
+
+    def process(path, network, mode, smoothing, max_faces, show):
+        if not path:
+            yield notice("Choose a video first.", "error"), None, "", *_no_files()
+            return
+        options = VideoOptions(max_s, int(max_faces), bool(smoothing), Drawing.of(show))
+        try:
+            yield progress_bar("Opening the video …", 0, None), None, "", *_no_files()
+            for report in on_video(models, path, Choice(network, mode), folder, options):
+                yield _progress(report), *[gr.skip()] * 4
+        except (ValueError, OSError) as error:
+            yield notice(str(error), "error"), None, "", *_no_files()
+            return
+        files = [
+            gr.DownloadButton(value=str(f), interactive=True) for f in (report.video, report.table)
+        ]
+        yield _summary(report), str(report.video), _charts(report), *files
+
+    with gr.Row(equal_height=False, elem_classes="pf-split"):
+        with gr.Column(scale=1, min_width=280):
+            # Not gr.Video, which complains of what browsers cannot play and OpenCV can read.
+            video = gr.File(label="Video", file_types=["video"], elem_id="video-in")
+            network, mode = network_and_mode(models)
+            smoothing = gr.Checkbox(True, label="Smooth landmarks")
+            max_faces = gr.Slider(1, MOST_FACES, value=4, step=1, label="Faces at most")
+            show = shown()
+            with gr.Row():
+                start = gr.Button("Find faces", variant="primary", elem_id="video-start")
+                cancel = gr.Button("Cancel", elem_id="video-cancel")
+        with gr.Column(scale=2, min_width=320):
+            status = gr.HTML(invitation, elem_id="video-status")
+            result = gr.Video(label="Landmarks", interactive=False, elem_id="video-out")
+            with gr.Row():
+                copy = gr.DownloadButton("Download video", interactive=False, elem_id="video-copy")
+                table = gr.DownloadButton("Download CSV", interactive=False, elem_id="video-table")
+            charts = gr.HTML(elem_id="video-charts")
+    run = start.click(
+        process,
+        [video, network, mode, smoothing, max_faces, show],
+        [status, result, charts, copy, table],
+        show_progress="hidden",
+        api_visibility="private",
+        concurrency_id="jobs",
+    )
+    cancel.click(
+        lambda: notice("Cancelled. Nothing was kept."),
+        None,
+        status,
+        cancels=[run],
+        queue=False,
+        api_visibility="private",
+    )
+
+
+def _no_files() -> list[gr.DownloadButton]:
+    return [gr.DownloadButton(value=None, interactive=False) for _ in range(2)]
+
+
+def _progress(report: VideoReport) -> str:
+    done, total = len(report.times_s), report.num_frames
+    rate = done / max(report.seconds, 1e-6)
+    text = f"{done} of {total} frames" if total else f"{done} frames"
+    left = f", {max(total - done, 0) / rate:.0f} s left" if total and rate else ""
+    return progress_bar(f"{text}, {rate:.0f} a second{left}", done, total)
+
+
+def _summary(report: VideoReport) -> str:
+    frames = len(report.times_s)
+    with_faces = sum(bool(faces) for faces in report.faces)
+    text = (
+        f"{frames} frames in {report.seconds:.1f} s ({frames / max(report.seconds, 1e-6):.0f} a "
+        f"second), {with_faces} with faces."
+    )
+    if not with_faces:
+        text += " Faces should be lit from the front and not too small."
+    problem = notice(report.problem, "error") if report.problem else ""
+    return problem + notice(text)
+
+
+def _charts(report: VideoReport) -> str:
+    latency = {"Finding and following": (report.times_s, report.latencies_ms)}
+    times, faces = report.main_face()
+    openings = {}
+    if faces and len(faces[0].landmarks) == 98:
+        openings = {
+            "Left eye": (times, [face.eye_opening[0] for face in faces]),
+            "Right eye": (times, [face.eye_opening[1] for face in faces]),
+            "Mouth": (times, [face.mouth_opening for face in faces]),
+        }
+    return line_chart("Latency per frame", latency, unit="ms") + line_chart(
+        "Openings of the face seen most", openings, unit="height over width"
+    )

@@ -1,0 +1,165 @@
+"""A video, face by face: annotated copy, table of all faces, and how things went over time."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drawing import Drawing
+from models import Choice, Models
+
+from pfld.face_rows import csv_header, csv_rows, json_line
+from pfld.runtime.face import Face
+from pfld.runtime.tracker import FaceTracker
+from pfld.runtime.video import VideoReader, VideoWriter
+
+MOST_PIXELS = 3840 * 2160  # of a frame
+_TELL_EVERY_S = 0.4
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """What is done with a video.
+
+    Attributes:
+        max_s: Longer ones are refused, in seconds.
+    """
+
+    max_s: float = 120
+    max_faces: int = 4
+    smoothing: bool = True
+    drawing: Drawing = field(default_factory=Drawing)
+
+
+@dataclass
+class VideoReport:
+    """How far a video is, and what was found.
+
+    Attributes:
+        num_frames: That there should be; None where the file does not say.
+        times_s: Of the frames done so far.
+        latencies_ms: For finding and following the faces of each frame.
+        faces: Of each frame.
+        seconds: Since it was begun, with reading, drawing and writing.
+        video, table: Files, once all is done.
+        problem: What was wrong with the file, where it could be read in part.
+    """
+
+    num_frames: int | None
+    times_s: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    faces: list[list[Face]] = field(default_factory=list)
+    seconds: float = 0.0
+    video: Path | None = None
+    table: Path | None = None
+    problem: str = ""
+
+    def main_face(self) -> tuple[list[float], list[Face]]:
+        """The face that is seen most often: when, and what it was then. Empty without faces."""
+        counts = Counter(face.identity for faces in self.faces for face in faces)
+        if not counts:
+            return [], []
+        main = counts.most_common(1)[0][0]
+        seen = [
+            (time_s, face)
+            for time_s, faces in zip(self.times_s, self.faces)
+            for face in faces
+            if face.identity == main
+        ]
+        return [time_s for time_s, _ in seen], [face for _, face in seen]
+
+
+def on_video(
+    models: Models, path: str, choice: Choice, folder: Path, options: VideoOptions
+) -> Iterator[VideoReport]:
+    """Goes through a video and tells now and then how far it is; the last report has the files.
+
+    Closing the iterator ends the work, and leaves no files behind.
+
+    Args:
+        folder: A new folder for the files is made in it.
+
+    Raises:
+        ValueError, OSError: For what is no video, or one that is too long or too large; the message is
+            for whoever chose it.
+    """
+    try:
+        reader = VideoReader(path)
+    except (ValueError, OSError) as error:
+        reason = str(error).replace(os.fspath(path), "This file")
+        raise ValueError(f"{reason}. Choose an MP4, WebM or MOV video.") from error
+    with reader:
+        _require_size(reader, options.max_s)
+        own = Path(tempfile.mkdtemp(dir=folder))
+        done = False
+        try:
+            report = VideoReport(reader.num_frames)
+            yield from _process(reader, models, choice, own, options, report)
+            done = True
+        finally:
+            if not done:
+                for file in own.iterdir():
+                    file.unlink()
+                own.rmdir()
+
+
+def _require_size(reader: VideoReader, max_s: float) -> None:
+    height, width = reader.size_hw
+    if height * width > MOST_PIXELS:
+        raise ValueError(f"{width} × {height} pixels are too many; 3840 × 2160 are the most.")
+    length_s = (reader.num_frames or 0) / reader.rate
+    if length_s > max_s:
+        raise ValueError(
+            f"This video lasts {length_s:.0f} s; {max_s:.0f} s are the most. Cut it shorter, start the "
+            "app with a larger --max-video-s, or use python -m pfld predict."
+        )
+
+
+def _process(
+    reader: VideoReader,
+    models: Models,
+    choice: Choice,
+    own: Path,
+    options: VideoOptions,
+    report: VideoReport,
+) -> Iterator[VideoReport]:
+    track = FaceTracker(
+        models.landmarker(choice), smoothing=options.smoothing, max_faces=options.max_faces
+    )
+    num_landmarks = models.backend(choice).metadata.num_landmarks
+    start = told = time.perf_counter()
+    video, table = own / "landmarks.webm", own / "landmarks.csv"
+    with (
+        open(table, "w", newline="", encoding="utf-8") as rows_file,
+        VideoWriter(video, reader.size_hw, reader.rate) as writer,
+    ):
+        rows = csv.writer(rows_file)
+        rows.writerow(csv_header(num_landmarks))
+        for index, (time_s, frame) in enumerate(reader):
+            if time_s > options.max_s:  # files may not say how long they are
+                report.problem = f"Only the first {options.max_s:.0f} s were looked at."
+                break
+            before = time.perf_counter()
+            faces = track(frame, time_s)
+            report.latencies_ms.append(1000 * (time.perf_counter() - before))
+            report.times_s.append(time_s)
+            report.faces.append(faces)
+            line = json_line("video", faces, frame.shape[:2], frame=index, time_s=time_s)
+            rows.writerows(csv_rows(line))
+            writer.write(options.drawing(frame, faces))
+            now = time.perf_counter()
+            if now - told > _TELL_EVERY_S:
+                told, report.seconds = now, now - start
+                yield report
+    if reader.num_missing and not report.problem:
+        report.problem = (
+            f"The file is damaged: {reader.num_read} of {reader.num_frames} frames could be read."
+        )
+    report.video, report.table, report.seconds = video, table, time.perf_counter() - start
+    yield report

@@ -1,0 +1,42 @@
+"""Models of the app without weights: a network that finds an average face in the middle of any crop."""
+
+import threading
+
+import numpy as np
+from models import Models
+
+from pfld.data.face_model import head_points
+from pfld.preprocess import Preprocessing
+from pfld.runtime import backends
+from pfld.weight_metadata import WeightMetadata
+
+_POINTS = head_points()[:, :2]
+_MIDDLE = (_POINTS.max(axis=0) + _POINTS.min(axis=0)) / 2
+# Fills a crop as faces do in training.
+SHAPE = (0.5 + (_POINTS - _MIDDLE) / np.ptp(_POINTS, axis=0).max() / 1.2).astype(np.float32)
+
+
+class FakeBackend:
+    """Finds SHAPE, moved by ``shift`` crops to the right, and notes what it was asked."""
+
+    def __init__(self, name="onnx", path=None, *, shift=0.0, preprocessing=None):
+        self.name, self.path, self.shift = name, path, shift
+        self.metadata = WeightMetadata("ghostone", preprocessing or Preprocessing())
+        self.batches = []
+        self._lock = threading.Lock()
+
+    def __call__(self, batch):
+        with self._lock:
+            self.batches.append(batch)
+        return np.repeat(SHAPE[None] + np.float32([self.shift, 0]), len(batch), axis=0)
+
+    def predict(self, crops):
+        return self(self.metadata.preprocessing(crops))
+
+
+def fake_models(monkeypatch, folder, files=("face.onnx", "face.safetensors"), load=None):
+    """The app's models, with empty weight files."""
+    for name in files:
+        (folder / name).write_bytes(b"")
+    monkeypatch.setattr(backends, "SHIPPED", folder)
+    return Models("face", load=load or (lambda network, mode: FakeBackend(mode)))
