@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from models import Models
@@ -24,7 +25,7 @@ _PRIVACY = """
 <ul>
 <li>All is computed by the machine that runs <code>demo/app.py</code>. The page fetches nothing from elsewhere, and
 Gradio's usage statistics are off.</li>
-<li>Camera frames are held in memory for as long as it takes to look at them, and never written down.</li>
+<li>Camera frames are held in memory for as long as it takes to look at them, and never written to a disk.</li>
 <li>Photos and videos you choose, and results, are in a temporary folder of the app. They go after an hour, and when
 the app ends.</li>
 <li>Each page has its own trackers and smoothing: visitors do not see each other's faces.</li>
@@ -66,37 +67,61 @@ def about_html(models: Models) -> str:
 
 
 def fold_picture() -> str:
-    """Branches that fold into one convolution, as SVG."""
+    """Branches that fold into one convolution: three pictures in a row, or below each other on a phone."""
     names = [f"3 × 3 conv {index + 1}" for index in range(_CONVOLUTIONS)] + ["1 × 1 conv", ""]
     height = _ROW * len(names) + 40
     middle = 20 + _ROW * len(names) / 2
-    parts = []
+    branches = []
     for index, name in enumerate(names):
         y = 20 + _ROW * (index + 0.5)
-        parts.append(
-            f'<path class="pf-wire" d="M56 {middle}C80 {middle} 70 {y} 96 {y}H300C330 {y} 320 {middle} 338 {middle}"/>'
+        branches.append(
+            f'<path class="pf-wire" d="M56 {middle}C80 {middle} 70 {y} 96 {y}'
+            f'H300C330 {y} 320 {middle} 338 {middle}"/>'
         )
         if name:
-            parts.append(_block(98, y, 104, name, "pf-block-conv"))
-        parts.append(_block(216, y, 78, "batch norm", "pf-block-bn"))
-    parts += [
+            branches.append(_block(98, y, 104, name, "pf-block-conv"))
+        branches.append(_block(216, y, 82, "batch norm", "pf-block-bn"))
+    before = (
+        *branches,
         f'<circle class="pf-sum" cx="350" cy="{middle}" r="13"/>',
-        f'<text x="350" y="{middle + 5}" text-anchor="middle">+</text>',
-        f'<text x="30" y="{middle + 4}" text-anchor="middle">input</text>',
+        _text(350, middle + 5, "+"),
+        _text(30, middle + 4, "input"),
         f'<path class="pf-wire" d="M364 {middle}H392"/>',
-        f'<text x="195" y="{height - 4}" text-anchor="middle" class="pf-strong">training: eight branches</text>',
-        f'<path class="pf-arrow" d="M412 {middle}H478m-12 -9l12 9l-12 9"/>',
-        f'<text x="444" y="{middle - 16}" text-anchor="middle" class="pf-strong">fold</text>',
-        f'<text x="520" y="{middle + 4}" text-anchor="middle">input</text>',
-        f'<path class="pf-wire" d="M546 {middle}H720"/>',
-        _block(572, middle, 124, "3 × 3 conv + bias", "pf-block-conv"),
-        f'<text x="634" y="{height - 4}" text-anchor="middle" class="pf-strong">afterwards: one</text>',
-    ]
-    label = "Six 3 by 3 convolutions, a 1 by 1 convolution and a plain connection, each with a batch norm, add up; folded they are one 3 by 3 convolution with a bias"
-    return (
-        f'<div class="pf-scroll"><svg class="pf-fold" viewBox="0 0 740 {height}" role="img" aria-label="{label}">'
-        f"{''.join(parts)}</svg></div>"
+        _text(200, height - 4, "training: eight branches", "pf-strong"),
     )
+    arrow = (
+        '<path class="pf-arrow" d="M8 44H80m-14 -11l14 11l-14 11"/>',
+        _text(44, 24, "fold", "pf-strong"),
+    )
+    after = (
+        _text(24, 40, "input"),
+        '<path class="pf-wire" d="M48 36H226"/>',
+        _block(70, 36, 132, "3 × 3 conv + bias", "pf-block-conv"),
+        _text(136, 74, "afterwards: one", "pf-strong"),
+    )
+    return (
+        '<div class="pf-fold">'
+        + _svg(
+            400,
+            height,
+            before,
+            "Six 3 by 3 convolutions, a 1 by 1 convolution and a plain connection, each with a batch norm, are added up",
+        )
+        + _svg(90, 80, arrow, "fold into")
+        + _svg(240, 80, after, "one 3 by 3 convolution with a bias")
+        + "</div>"
+    )
+
+
+def _svg(width: int, height: float, parts: Sequence[str], label: str) -> str:
+    return (
+        f'<svg viewBox="0 0 {width} {height}" style="width: {width}px" role="img" aria-label="{label}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="middle" class="{kind}">{escape(text)}</text>'
 
 
 def _block(x: float, y: float, width: float, name: str, kind: str) -> str:

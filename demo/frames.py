@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
@@ -13,19 +14,21 @@ from PIL import Image
 from pfld.draw import head_axes
 from pfld.runtime.face import Face
 
-MOST_FRAME_BYTES = 4_000_000
+MOST_FRAME_LENGTH = 5_000_000  # letters of its data URL
 MOST_FRAME_SIDE = 1920  # pixels
+_JPEG_QUALITY = 85
 
 
-def decode_frame(data: bytes) -> NDArray[np.uint8]:
-    """A camera's frame ``(H, W, 3)`` uint8 RGB from a JPEG file's bytes.
+def decode_frame(data_url: str) -> NDArray[np.uint8]:
+    """A camera's frame ``(H, W, 3)`` uint8 RGB from "data:image/jpeg;base64," and a JPEG file.
 
     Raises:
         ValueError: For no JPEG file, or one that is too large.
     """
-    if len(data) > MOST_FRAME_BYTES:
-        raise ValueError(f"a frame has at most {MOST_FRAME_BYTES} bytes, got {len(data)}")
+    if len(data_url) > MOST_FRAME_LENGTH:
+        raise ValueError(f"a frame has at most {MOST_FRAME_LENGTH} letters, got {len(data_url)}")
     try:
+        data = base64.b64decode(data_url.partition(",")[2], validate=True)
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
             size = header.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -36,6 +39,13 @@ def decode_frame(data: bytes) -> NDArray[np.uint8]:
     if image_bgr is None:
         raise ValueError("the camera's frame is a damaged JPEG picture")
     return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+
+
+def encode_frame(image_rgb: NDArray[np.uint8]) -> str:
+    """The inverse of :func:`decode_frame`, but for what JPEG loses."""
+    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
 
 
 def face_to_json(face: Face) -> dict[str, Any]:

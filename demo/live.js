@@ -120,20 +120,21 @@ function stop(text, title) {
 
 function next(mine) {
   if (!state.running || mine !== run) return;
-  const again = () => {
+  const again = (now, frame) => {
     if (mine !== run) return;
     if (root.offsetParent === null) {
       stop("It stopped when you left this tab.", "Camera stopped");
       return;
     }
-    capture(mine);
+    // When the camera took it; the moment it is handed out jumps about.
+    capture(mine, (frame && frame.captureTime) || now);
     next(mine);
   };
   if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(again);
   else window.requestAnimationFrame(again);
 }
 
-function capture(mine) {
+function capture(mine, takenAt) {
   const slot = slots.find((candidate) => !candidate.busy);
   const now = performance.now();
   if (!slot || !video.videoWidth || now < pausedUntil) return;
@@ -147,13 +148,23 @@ function capture(mine) {
   slot.canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, width, height);
   slot.busy = true;
   const number = ++sequence;
-  slot.canvas.toBlob((blob) => send(mine, slot, number, now, blob), "image/jpeg", 0.85);
+  slot.canvas.toBlob((blob) => send(mine, slot, number, takenAt, blob), "image/jpeg", 0.85);
+}
+
+function asText(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
 }
 
 async function send(mine, slot, number, takenAt, blob) {
   try {
     if (!blob || mine !== run) return;
-    const data = { frame: blob, time_s: takenAt / 1000, settings: JSON.stringify(settings()) };
+    // As text: the server would put a file on its disk.
+    const data = { frame: await asText(blob), time_s: takenAt / 1000, settings: JSON.stringify(settings()) };
     const answer = await server.locate({ binary: true, data });
     if (mine !== run || number < newest || !answer || answer.late) return;
     failures = 0;

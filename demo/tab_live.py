@@ -71,12 +71,12 @@ def answer(page: gr.Blocks, state: gr.State, places: Admission, body: DataWithFi
         look: Takes the visitor, the frame, when it was taken, and settings.
     """
     try:
-        data, frames = body.data, body.files
+        data = body.data
         session = str(data["session_hash"])
         places.enter(session)
         settings = json.loads(data["settings"])
-        image = decode_frame(frames[0][1])
+        image = decode_frame(str(data["frame"]))
         visitor = page.state_holder[session][state._id]
         return look(visitor, image, data["time_s"], settings)
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         return {"error": str(error)}

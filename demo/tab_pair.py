@@ -52,8 +52,10 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
         return *pictures, notice(text), table
 
     with gr.Row(elem_classes="pf-split"):
-        first = gr.Dropdown(choices, value=titles[0], label="Left", filterable=False)
-        second = gr.Dropdown(choices, value=titles[1], label="Right", filterable=False)
+        first = gr.Dropdown(choices, value=titles[0], label="Left", filterable=False, min_width=240)
+        second = gr.Dropdown(
+            choices, value=titles[1], label="Right", filterable=False, min_width=240
+        )
         max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most (camera)")
     with gr.Accordion("What is drawn", open=False):
         show = shown("")

@@ -7,6 +7,7 @@ import time
 import gradio as gr
 from admission import Admission
 from drawing import Drawing
+from frames import encode_frame
 from handlers import on_streamed_frame
 from models import Models
 from tables import notice
@@ -52,7 +53,7 @@ def stream_view(models: Models, places: Admission, controls: list[gr.components.
             f"{rate:.1f} frames/s, network {answer['network_ms']:.1f} ms, "
             f"on the server {answer['server_ms']:.1f} ms, faces {len(answer['faces'])}"
         )
-        return drawn, notice(text), visitor, shown_at
+        return encode_frame(drawn), notice(text), visitor, shown_at
 
     with gr.Row():
         camera = gr.Image(
@@ -64,9 +65,11 @@ def stream_view(models: Models, places: Admission, controls: list[gr.components.
             ),
             elem_id="stream-in",
         )
-        # Pictures are made anew for every frame: JPEG takes a fraction of the time that WebP does.
-        drawn = gr.Image(
-            label="Landmarks", format="jpeg", interactive=False, buttons=[], elem_id="stream-out"
+        # Not gr.Image, which would write every frame into a file.
+        drawn = gr.HTML(
+            html_template="${value ? `<img src='${value}' alt='Camera picture with landmarks'>` : ''}",
+            apply_default_css=False,
+            elem_id="stream-out",
         )
     status = gr.HTML(notice("Start the camera in the left picture."), elem_id="stream-status")
     camera.stream(

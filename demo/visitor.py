@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import numpy as np
+from flicker import FlickerMeter
 from models import Choice, Models
 from numpy.typing import NDArray
 
 from pfld.runtime.backends import Backend
 from pfld.runtime.face import Face
-from pfld.runtime.jitter import JitterMeter
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.runtime.tracker import FaceTracker
 
@@ -56,7 +56,7 @@ class Visitor:
         self._tracker: FaceTracker | None = None
         self._choice: Choice | None = None
         self._stopwatch: Stopwatch | None = None
-        self._meter = JitterMeter()
+        self._meter = FlickerMeter()
         self._measured: tuple[int | None, bool] | None = None
 
     def follow(
@@ -101,4 +101,4 @@ class Visitor:
         if measured != self._measured:
             self._meter.reset()
         self._measured = measured
-        self.jitter = self._meter.add(faces[0].landmarks) if faces else 0.0
+        self.jitter = self._meter.add(faces[0].landmarks, self.time_s) if faces else 0.0

@@ -1,5 +1,6 @@
 """What the app's page calls, without the page: frames, photos, videos, and all that is wrong with them."""
 
+import base64
 import copy
 import json
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from admission import Admission
 from charts import bar_chart, line_chart
 from drawing import Drawing
-from fake_models import FakeBackend, fake_models
-from frames import MOST_FRAME_BYTES, decode_frame, face_to_json
+from fake_models import SHAPE, FakeBackend, fake_models
+from flicker import FlickerMeter
+from frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
 from handlers import on_frame, on_pair_frame, on_pair_photo, on_photo, on_streamed_frame
 from models import Choice
 from numpy.testing import assert_allclose, assert_array_equal
@@ -40,8 +42,9 @@ def models(monkeypatch, tmp_path):
     return fake_models(monkeypatch, folder)
 
 
-def jpeg(image_rgb):
-    return cv2.imencode(".jpg", image_rgb[..., ::-1])[1].tobytes()
+def data_url(image_rgb, suffix=".jpg"):
+    data = cv2.imencode(suffix, image_rgb[..., ::-1])[1].tobytes()
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
 
 
 # Frames
@@ -49,23 +52,26 @@ def jpeg(image_rgb):
 
 def test_a_frame_is_decoded_as_rgb():
     image = np.full((40, 60, 3), (200, 120, 30), np.uint8)
-    assert_allclose(decode_frame(jpeg(image)), image, atol=4)
+    assert_allclose(decode_frame(data_url(image)), image, atol=4)
+    assert_allclose(decode_frame(encode_frame(image)), image, atol=4)
 
 
 @pytest.mark.parametrize(
-    "data, reason",
+    "text, reason",
     [
-        (b"", "no JPEG"),
-        (b"hello", "no JPEG"),
-        (cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "no JPEG"),
-        (jpeg(np.zeros((20, 2000, 3), np.uint8)), "at most 1920 pixels"),
-        (b"\xff" * (MOST_FRAME_BYTES + 1), "at most 4000000 bytes"),
+        ("", "no JPEG"),
+        ("hello", "no JPEG"),
+        ("data:image/jpeg;base64,!!!!", "no JPEG"),
+        ("data:image/jpeg;base64,aGVsbG8=", "no JPEG"),
+        (data_url(np.zeros((4, 4, 3), np.uint8), ".png"), "no JPEG"),
+        (data_url(np.zeros((20, 2000, 3), np.uint8)), "at most 1920 pixels"),
+        ("x" * (MOST_FRAME_LENGTH + 1), "at most 5000000 letters"),
     ],
-    ids=["empty", "text", "png", "wide", "long"],
+    ids=["empty", "text", "not base64", "no picture", "png", "wide", "long"],
 )
-def test_what_is_no_frame_is_refused(data, reason):
+def test_what_is_no_frame_is_refused(text, reason):
     with pytest.raises(ValueError, match=reason):
-        decode_frame(data)
+        decode_frame(text)
 
 
 def test_a_face_is_found_and_followed(models, portrait):
@@ -152,6 +158,24 @@ def test_smoothing_may_change_from_frame_to_frame(models, portrait):
             models, visitor, portrait, index / 30, SETTINGS | {"smoothing": index > 2}
         )
         assert answer["faces"][0]["id"] == 1
+
+
+def test_flicker_of_steady_motion_is_none_however_frames_come():
+    meter, uneven = FlickerMeter(), FlickerMeter()
+    for index in range(20):
+        meter.add(SHAPE * 100 + 3 * index, index / 30)
+    for index in (0, 1, 3, 4, 7, 8, 9, 11):
+        uneven.add(SHAPE * 100 + 3 * index, index / 30)
+    assert meter.value < 1e-6 and uneven.value < 1e-6
+
+
+def test_flicker_shows_noise_and_is_forgotten():
+    rng, meter = np.random.default_rng(0), FlickerMeter()
+    for index in range(40):
+        meter.add(SHAPE * 100 + rng.normal(0, 1, SHAPE.shape), index / 30)
+    assert meter.value > 0.01
+    meter.reset()
+    assert meter.value == 0
 
 
 def test_streamed_frames_come_back_drawn(models, portrait):
