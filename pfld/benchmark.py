@@ -1,154 +1,151 @@
-"""``python -m pfld benchmark training``: what a training step costs, folded and otherwise."""
+"""``python -m pfld benchmark``: speed on this machine, of networks and backends or of training."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import subprocess
-import sys
-import time
-from dataclasses import asdict, dataclass
+import platform
+from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
-VARIANTS = {
-    "folded": "GhostOne, six branches folded",
-    "branches": "GhostOne, six plain branches",
-    "single": "GhostNet, single branch",
-}
+from pfld import benchmark_training
+from pfld.benchmark_runtime import BackendSpeed, measure_backends
+from pfld.benchmark_training import positive
+from pfld.benchmark_video import VideoSpeed, measure_video
+from pfld.files import write_whole
+from pfld.plots import require_plot_suffix
+from pfld.runtime.backends import BACKENDS, shipped_networks
+
+PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
+SHIPPED_BACKENDS = tuple(name for name in BACKENDS if name != "openvino")
 
 
-@dataclass(frozen=True)
-class TrainingSpeed:
-    """One variant's training steps: images per second, and the process's peak memory in MiB.
-
-    Memory is None where the system does not tell.
-    """
-
-    variant: str
-    images_per_second: float
-    peak_memory_mib: float | None
-
-
-def measure_training(
-    variant: str, *, batch_size: int, steps: int, width_multiplier: float = 1.0
-) -> TrainingSpeed:
-    """Median speed of full training steps (forward, backward, AdamW) on random crops, in this process.
-
-    Folded and single-branch networks run in channels_last. The plain branches run contiguous, because
-    stepping them in channels_last crashes inside PyTorch 2.13 on x86 CPUs.
-
-    Raises:
-        ValueError: For an unknown variant.
-    """
-    import torch
-
-    from pfld.blocks import set_folded_training
-    from pfld.networks import build_network
-
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    torch.manual_seed(0)
-    layout = torch.contiguous_format if variant == "branches" else torch.channels_last
-    name = "ghostnet" if variant == "single" else "ghostone"
-    network = build_network(name, width_multiplier=width_multiplier).to(memory_format=layout)
-    set_folded_training(network, enabled=variant == "folded")
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
-    crops = torch.randn(batch_size, 3, 112, 112).contiguous(memory_format=layout)
-    target = torch.rand(batch_size, 196)
-    seconds = []
-    for _ in range(steps + 1):
-        start = time.perf_counter()
-        optimiser.zero_grad()
-        (network(crops) - target).abs().sum(1).mean().backward()
-        optimiser.step()
-        seconds.append(time.perf_counter() - start)
-    # The first step allocates and compiles kernels.
-    return TrainingSpeed(variant, batch_size / statistics.median(seconds[1:]), _peak_memory_mib())
-
-
-def _peak_memory_mib() -> float | None:
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def compare_training(*, batch_size: int, steps: int, rounds: int) -> list[TrainingSpeed]:
-    """Every variant in processes of its own, taking turns; medians over rounds."""
-    runs: dict[str, list[TrainingSpeed]] = {variant: [] for variant in VARIANTS}
-    for _ in range(rounds):
-        for variant in VARIANTS:
-            command = [sys.executable, "-m", "pfld", "benchmark", "training", "--variant", variant]
-            command += ["--batch-size", str(batch_size), "--steps", str(steps), "--json", "-"]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-            runs[variant].append(TrainingSpeed(**json.loads(output)[0]))
-    results = []
-    for variant, speeds in runs.items():
-        peaks = [speed.peak_memory_mib for speed in speeds if speed.peak_memory_mib is not None]
-        results.append(
-            TrainingSpeed(
-                variant,
-                statistics.median(speed.images_per_second for speed in speeds),
-                statistics.median(peaks) if peaks else None,
-            )
-        )
-    return results
-
-
-def format_table(results: list[TrainingSpeed]) -> str:
-    """The results as lines, each compared with the plain branches where those were measured."""
-    reference = next((r for r in results if r.variant == "branches"), None)
-    lines = [f"{'':32}{'images/s':>10}{'speed':>8}{'peak MiB':>10}{'memory':>8}"]
-    for result in results:
-        speed = memory = ""
-        if reference:
-            speed = f"{result.images_per_second / reference.images_per_second:.2f} x"
-        if reference and result.peak_memory_mib and reference.peak_memory_mib:
-            memory = f"{result.peak_memory_mib / reference.peak_memory_mib:.0%}"
-        peak = "" if result.peak_memory_mib is None else f"{result.peak_memory_mib:.0f}"
+def format_backends(speeds: list[BackendSpeed]) -> str:
+    """A line for each backend."""
+    lines = [
+        f"{'network':18}{'backend':17}{'threads':>7}{'p50 ms':>9}{'p95 ms':>9}{'faces/s':>9}"
+        f"{'parameters':>12}{'M MACs':>8}{'MiB':>7}{'off by px':>11}"
+    ]
+    for speed in speeds:
+        off = "" if speed.difference_px is None else f"{speed.difference_px:.1e}"
         lines.append(
-            f"{VARIANTS[result.variant]:32}{result.images_per_second:10.1f}{speed:>8}{peak:>10}{memory:>8}"
+            f"{speed.network:18}{speed.backend:17}{speed.threads:7}{speed.p50_ms:9.2f}"
+            f"{speed.p95_ms:9.2f}{speed.faces_per_second:9.0f}{speed.parameters:12,}"
+            f"{speed.macs / 1e6:8.1f}{speed.file_mib:7.2f}{off:>11}"
         )
     return "\n".join(lines)
+
+
+def format_video(speeds: list[VideoSpeed]) -> str:
+    """A line for each way to follow a face."""
+    lines = [
+        f"{'video, 640 x 480, one face':32}{'p50 ms':>9}{'p95 ms':>9}{'mean ms':>9}{'found':>7}"
+    ]
+    lines += [
+        f"{speed.name:32}{speed.p50_ms:9.2f}{speed.p95_ms:9.2f}{speed.mean_ms:9.2f}{speed.found:7.0%}"
+        for speed in speeds
+    ]
+    return "\n".join(lines)
+
+
+def plot_speeds(backends: list[BackendSpeed], video: list[VideoSpeed], path: str | Path) -> bytes:
+    """Bars of latency, as the picture file for ``path``.
+
+    Raises:
+        ValueError: For a suffix that is no picture's.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    suffix = require_plot_suffix(path)
+    panels = [(f"One face, network alone ({platform.machine()})", _backend_bars(backends))]
+    if video:
+        panels.append(("Video frame, 640 x 480, one face", [(v.name, v.p50_ms) for v in video]))
+    heights = [len(bars) + 2 for _, bars in panels]
+    figure = Figure(figsize=(7.5, 0.32 * sum(heights) + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
+    for axes, (title, bars) in zip(grid[:, 0], panels):
+        names, values = zip(*bars)
+        drawn = axes.barh(names, values, color="#4c86c6")
+        axes.bar_label(drawn, fmt="%.2f ms", padding=3)
+        axes.set(title=title, xlabel="median milliseconds", xlim=(0, 1.18 * max(values)))
+        axes.invert_yaxis()
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = BytesIO()
+    figure.savefig(buffer, format=suffix[1:], dpi=150)
+    return buffer.getvalue()
+
+
+def _backend_bars(speeds: list[BackendSpeed]) -> list[tuple[str, float]]:
+    plural = {1: "1 thread"}
+    return [
+        (f"{s.network}, {s.backend}, {plural.get(s.threads, f'{s.threads} threads')}", s.p50_ms)
+        for s in speeds
+    ]
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Adds the ``benchmark`` command."""
     parser = commands.add_parser("benchmark", help="measure speed and memory on this machine")
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    training = kinds.add_parser("training", help="training steps: folded, plain, single branch")
-    training.add_argument("--batch-size", type=_positive, default=32, help="faces (default 32)")
-    training.add_argument("--steps", type=_positive, default=6, help="timed steps (default 6)")
-    training.add_argument("--rounds", type=_positive, default=3, help="turns each (default 3)")
-    training.add_argument("--variant", choices=VARIANTS, help="measure one, in this process")
-    training.add_argument("--json", metavar="FILE", help="write results there, - for stdout")
-    training.set_defaults(run=_run)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NAME", help="shipped networks (default: all of them)"
+    )
+    parser.add_argument(
+        "--backends",
+        nargs="+",
+        choices=BACKENDS,
+        metavar="NAME",
+        default=SHIPPED_BACKENDS,
+        help=f"of {', '.join(BACKENDS)} (default: all but openvino)",
+    )
+    parser.add_argument(
+        "--threads", nargs="+", type=positive, default=[1], metavar="N", help="default 1"
+    )
+    parser.add_argument("--rounds", type=positive, default=5, help="turns each (default 5)")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=300,
+        help="of the video that faces are followed through, beside MediaPipe's Face Mesh "
+        "(default 300, 0 for none)",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write results there, - for stdout alone")
+    parser.add_argument("--plot", metavar="FILE", help="draw bars there, .png, .svg or .pdf")
+    parser.set_defaults(run=_run)
+    kinds = parser.add_subparsers(metavar="training", help="measure training steps instead")
+    benchmark_training.add_parser(kinds)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    sizes = {"batch_size": arguments.batch_size, "steps": arguments.steps}
-    if arguments.variant:
-        results = [measure_training(arguments.variant, **sizes)]
-    else:
-        results = compare_training(**sizes, rounds=arguments.rounds)
-    text = json.dumps([asdict(result) for result in results], indent=2)
+    if arguments.plot:
+        require_plot_suffix(arguments.plot)
+    networks = arguments.networks or shipped_networks()
+    backends = measure_backends(
+        networks, arguments.backends, threads=arguments.threads, rounds=arguments.rounds
+    )
+    video = _measure_video(backends, arguments.frames) if arguments.frames > 0 else []
+    results = {"backends": [asdict(s) for s in backends], "video": [asdict(s) for s in video]}
+    text = json.dumps(results, indent=2)
+    if arguments.plot:
+        write_whole(arguments.plot, plot_speeds(backends, video, arguments.plot))
     if arguments.json == "-":
         print(text)
         return 0
-    print(format_table(results))
+    print(format_backends(backends))
+    if video:
+        print("\n" + format_video(video))
     if arguments.json:
-        target = Path(arguments.json)
-        partial = target.with_name(target.name + ".part")
-        partial.write_text(text + "\n")
-        partial.replace(target)
+        write_whole(arguments.json, text + "\n")
     return 0
+
+
+def _measure_video(speeds: list[BackendSpeed], frames: int) -> list[VideoSpeed]:
+    """The first network measured, behind each of the ONNX backends measured."""
+    from pfld.runtime.pictures import read_picture
+
+    network = speeds[0].network
+    names = dict.fromkeys(s.backend for s in speeds if s.network == network)
+    fast = [name for name in names if name.startswith("onnx")] or list(names)
+    return measure_video(read_picture(PORTRAIT), fast, network=network, frames=frames)

@@ -21,6 +21,7 @@ UNITS = {
     "scale": (1, 100, "scale, %"),
     "shift": (0, 100, "shift, % of the side"),
     "rotation": (0, 1, "rotation, degrees"),
+    "roll": (0, 1, "roll of the picture, degrees"),
 }
 
 

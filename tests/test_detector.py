@@ -222,7 +222,7 @@ def test_importing_is_light_and_detecting_is_silent_without_torch():
 
 
 def test_what_is_not_chatter_still_reaches_standard_error(capfd):
-    with module._without_chatter():
+    with module.without_chatter():
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
         os.write(2, b"E0000 something is broken\n")
     os.write(2, b"afterwards\n")
@@ -230,7 +230,7 @@ def test_what_is_not_chatter_still_reaches_standard_error(capfd):
 
 
 def test_standard_error_comes_back_after_a_failure(capfd):
-    with pytest.raises(KeyError), module._without_chatter():
+    with pytest.raises(KeyError), module.without_chatter():
         os.write(2, b"reason\n")
         raise KeyError
     os.write(2, b"afterwards\n")

@@ -26,6 +26,7 @@ _TILE_STRIDE = 0.65  # x tile side: what a tile cuts, its neighbour or the next 
 _QUARTER_TURNS = tuple(math.pi / 2 * turns for turns in range(4))
 _CLOSE_LOOK = 3.5  # x box side: where both models are surest
 _CLOSE_CALL = 0.15  # below the best score: other ways up that the second model is asked about
+_OTHER_WAY = 1.0  # radians between two ways up that a face may be seen in
 _UNSEEN = 0.2  # score of a face that one of the models does not see where the other does
 _CERTAIN = 0.7  # score from which a face seen at a glance needs no closer look to be believed
 _SAME = 0.5  # of the smaller box within the other: two boxes of one face
@@ -44,11 +45,13 @@ class DetectedFace:
             ``i`` to ``i + 1``. It may reach over the picture's edges.
         score: How sure the models are, 0..1.
         eyes: ``(2, 2)`` float32 pixels: the subject's right eye, left in an upright picture, first.
+        others: The same face another way up, where the models are not sure: masks pass for foreheads.
     """
 
     box: NDArray[np.float32]
     score: float
     eyes: NDArray[np.float32]
+    others: tuple[DetectedFace, ...] = ()
 
     @property
     def roll(self) -> float:
@@ -110,14 +113,16 @@ class FaceDetector:
         self._free.append(models)
         faces = [face for face in faces if face.score >= self.min_score]
         faces.sort(key=lambda face: face.box[0] - face.box[2])
-        return [
-            DetectedFace(face.box * step, face.score, face.eyes * step)
-            for face in faces[: self.max_faces]
-        ]
+        return [_enlarged(face, step) for face in faces[: self.max_faces]]
 
     def close(self) -> None:
         """Frees the models. A later call loads them again."""
         self._free = []
+
+
+def _enlarged(face: DetectedFace, factor: int) -> DetectedFace:
+    others = tuple(_enlarged(other, factor) for other in face.others)
+    return DetectedFace(face.box * factor, face.score, face.eyes * factor, others)
 
 
 def _glance(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
@@ -153,7 +158,7 @@ def _look_closer(
 
     def seen(face: DetectedFace, angle: float, size: int) -> DetectedFace | None:
         crop = FaceCrop.from_box(face.box, scale=_CLOSE_LOOK, angle=angle)
-        same = [other for other in models.look(image, crop, size) if _overlap(face, other) > 0.4]
+        same = [other for other in models.look(image, crop, size) if _overlap(face, other) > 0.2]
         return max(same, key=lambda other: other.score, default=None)
 
     def rated(face: DetectedFace, angle: float) -> DetectedFace:
@@ -165,10 +170,17 @@ def _look_closer(
     if not turned:
         return []
     enough = max(face.score for face, _ in turned) - _CLOSE_CALL
-    likely = (rated(face, angle) for face, angle in turned if face.score >= enough)
-    best = max(likely, key=lambda face: face.score)
+    likely = [rated(face, angle) for face, angle in turned if face.score >= enough]
+    best, *rest = sorted(likely, key=lambda face: -face.score)
     upright = seen(best, best.roll, _SHORT)
-    return [rated(upright, best.roll) if upright else best]
+    enough = best.score - _CLOSE_CALL
+    others = tuple(f for f in rest if f.score > enough and _turn(f, best) > _OTHER_WAY)
+    return [replace(rated(upright, best.roll) if upright else best, others=others)]
+
+
+def _turn(first: DetectedFace, second: DetectedFace) -> float:
+    """The angle between two faces, 0..pi."""
+    return abs(math.remainder(first.roll - second.roll, math.tau))
 
 
 def _views(height: int, width: int) -> Iterator[FaceCrop]:
@@ -215,7 +227,7 @@ class _Models:
     def __init__(self, min_score: float) -> None:
         self.min_score = min_score
         self._graphs = {}
-        with _LOADING, _without_chatter():
+        with _LOADING, without_chatter():
             try:
                 from mediapipe.python.solutions import face_detection
             except ImportError as error:
@@ -245,7 +257,7 @@ class _Models:
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
+def without_chatter() -> Iterator[None]:
     """Holds standard error back, then passes on all but what MediaPipe always says."""
     try:
         terminal = os.dup(2)

@@ -19,7 +19,16 @@ from pfld.runtime.pictures import as_rgb
 # sides: how much larger it is and how far below. Medians over validation faces.
 _BOX_SCALE, _BOX_SHIFT = 1.16, 0.065
 
-_REFINE_SHIFT = 0.04  # of a crop's side: a crop so far off or turned (radians) is taken again
+# Between two ways up a face may be: 0.06 of the detector's score weigh as much as half the network's
+# disagreement with itself in a mirror.
+_SCORE_WEIGHT = 12
+_SURE_SCORE = 0.75  # from which a detector is not wrong about what is up
+_SURE_QUALITY = 0.8  # below which landmarks speak for no way up that the detector does not prefer
+_FLIP_COST = 0.04  # of score, for a way up the detector has not seen
+
+# A network's mean disagreement with itself in a mirror, in crop sides, at which every other face has
+# an error over 10 %, and how fast that changes. Fitted to validation faces.
+_DOUBT, _DOUBT_WIDTH = 0.028, 0.0045
 
 
 class FaceLandmarker:
@@ -77,15 +86,41 @@ class FaceLandmarker:
     def refine(self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]) -> list[Face]:
         """The detected faces with landmarks, in the same order.
 
-        Landmarks are located twice, as a detector's box is not what they are best located in.
+        Landmarks are located twice, as a detector's box is not what they are best located in; the second
+        time in a mirror as well, for their middle.
+        """
+        detected = [self._right_way_up(image_rgb, face) for face in detected]
+        crops, found, mirrored = self._second_look(image_rgb, detected)
+        points = zip(crops, (found + mirrored) / 2, _quality(found, mirrored), detected)
+        return [
+            Face(crop.to_image(middle), face.score, float(quality))
+            for crop, middle, quality, face in points
+        ]
+
+    def _right_way_up(self, image_rgb: NDArray[np.uint8], face: DetectedFace) -> DetectedFace:
+        """Of the ways up a face may be, the one the network agrees with itself on.
+
+        Detectors take foreheads for the lower halves of masked faces upside down.
+        """
+        ways = [face, *face.others]
+        if face.score < _SURE_SCORE:
+            ways.append(_upside_down(face))
+        if len(ways) == 1:
+            return face
+        _, found, mirrored = self._second_look(image_rgb, ways)
+        doubt = np.log(_disagreement(found, mirrored))
+        doubt[1:][_quality(found, mirrored)[1:] < _SURE_QUALITY] = np.inf
+        return ways[int(np.argmin(doubt - _SCORE_WEIGHT * np.array([way.score for way in ways])))]
+
+    def _second_look(
+        self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]
+    ) -> tuple[list[FaceCrop], NDArray[np.float32], NDArray[np.float32]]:
+        """Crops around the faces' landmarks and, in fractions of these, landmarks ``(F, L, 2)`` as seen
+        there and in a mirror.
         """
         first, _ = self.locate(image_rgb, [self.crop_of(face) for face in detected], rate=False)
         crops = [self.crop_around(landmarks) for landmarks in first]
-        landmarks, quality = self.locate(image_rgb, crops)
-        return [
-            Face(points, face.score, float(sure))
-            for points, face, sure in zip(landmarks, detected, quality)
-        ]
+        return crops, *self._look(image_rgb, crops, mirror=True)
 
     def detect(self, image_rgb: NDArray[np.uint8], thorough: bool = False) -> list[DetectedFace]:
         """Faces without landmarks, largest first."""
@@ -112,25 +147,41 @@ class FaceLandmarker:
             rate: Whether quality is wanted, which takes a second look at each face in a mirror;
                 without, it is NaN.
         """
-        size = self.backend.metadata.preprocessing.input_size
-        count = len(crops)
-        pixels = np.empty((count * (1 + rate), size, size, 3), np.uint8)
-        for index, crop in enumerate(crops):
-            pixels[index] = crop.extract(image_rgb, size)
-        if rate:
-            pixels[count:] = pixels[:count, :, ::-1]
-        found = self.backend.predict(pixels)
-        quality = np.full(count, np.nan, np.float32)
-        if rate:
-            mirrored = found[count:, self._mirror] * (-1, 1) + (1, 0)
-            quality = _quality(found[:count] - mirrored)
+        found, mirrored = self._look(image_rgb, crops, mirror=rate)
+        quality = _quality(found, mirrored)
         landmarks = [crop.to_image(points) for crop, points in zip(crops, found)]
         return np.stack(landmarks) if landmarks else found, quality
+
+    def _look(
+        self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, mirror: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Landmarks ``(F, L, 2)`` in fractions of the crops, and again as seen in a mirror or NaN."""
+        size = self.backend.metadata.preprocessing.input_size
+        count = len(crops)
+        pixels = np.empty((count * (1 + mirror), size, size, 3), np.uint8)
+        for index, crop in enumerate(crops):
+            pixels[index] = crop.extract(image_rgb, size)
+        if not mirror:
+            found = self.backend.predict(pixels)
+            return found, np.full_like(found, np.nan)
+        pixels[count:] = pixels[:count, :, ::-1]
+        found, mirrored = np.split(self.backend.predict(pixels), 2)
+        mirrored = mirrored[:, self._mirror]
+        mirrored[..., 0] = 1 - mirrored[..., 0]
+        return found, mirrored
 
     def _roll(self, landmarks: NDArray[np.float32]) -> float:
         """The turn in radians, clockwise, that takes an upright face nearest to these landmarks."""
         points = landmarks.astype(np.float64).view(np.complex128)[:, 0]
         return float(np.angle(np.vdot(self._upright, points - points.mean())))
+
+
+def _upside_down(face: DetectedFace) -> DetectedFace:
+    """The face with the same eyes and its mouth where its forehead was."""
+    half = (face.box[2:] - face.box[:2]) / 2
+    middle = face.eyes.sum(axis=0) - (face.box[:2] + face.box[2:]) / 2
+    box = np.concatenate([middle - half, middle + half])
+    return DetectedFace(box, face.score - _FLIP_COST, face.eyes[::-1])
 
 
 def _upright_shape(scheme: LandmarkScheme) -> NDArray[np.complex128]:
@@ -141,6 +192,12 @@ def _upright_shape(scheme: LandmarkScheme) -> NDArray[np.complex128]:
     return (shape - shape.mean(axis=0)) @ (1, 1j)
 
 
-def _quality(difference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What a network's disagreement with itself ``(F, L, 2)``, in crops, says about its answer."""
-    return np.exp(-np.linalg.norm(difference, axis=-1).mean(axis=-1) / 0.05)
+def _disagreement(found: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean distance ``(F,)`` of the landmarks ``(F, L, 2)`` from those seen in a mirror."""
+    return np.linalg.norm(found - mirrored, axis=-1).mean(axis=-1)
+
+
+def _quality(found: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How likely ``(F,)`` an error under 10 % of the distance of the outer eye corners is."""
+    doubt = (_disagreement(found, mirrored) - _DOUBT) / _DOUBT_WIDTH
+    return 1 / (1 + np.exp(np.minimum(doubt, 50)))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pfld.__main__ import main
-from pfld.benchmark import TrainingSpeed, format_table, measure_training
+from pfld.benchmark_training import TrainingSpeed, format_table, measure_training
 
 
 @pytest.mark.parametrize("variant", ["folded", "branches", "single"])

@@ -1,0 +1,151 @@
+"""``python -m pfld benchmark training``: what a training step costs, folded and otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+from pfld.files import write_whole
+
+VARIANTS = {
+    "folded": "GhostOne, six branches folded",
+    "branches": "GhostOne, six plain branches",
+    "single": "GhostNet, single branch",
+}
+
+
+@dataclass(frozen=True)
+class TrainingSpeed:
+    """One variant's training steps: images per second, and the process's peak memory in MiB.
+
+    Memory is None where the system does not tell.
+    """
+
+    variant: str
+    images_per_second: float
+    peak_memory_mib: float | None
+
+
+def measure_training(
+    variant: str, *, batch_size: int, steps: int, width_multiplier: float = 1.0
+) -> TrainingSpeed:
+    """Median speed of full training steps (forward, backward, AdamW) on random crops, in this process.
+
+    Folded and single-branch networks run in channels_last. The plain branches run contiguous, because
+    stepping them in channels_last crashes inside PyTorch 2.13 on x86 CPUs.
+
+    Raises:
+        ValueError: For an unknown variant.
+    """
+    import torch
+
+    from pfld.blocks import set_folded_training
+    from pfld.networks import build_network
+
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    torch.manual_seed(0)
+    layout = torch.contiguous_format if variant == "branches" else torch.channels_last
+    name = "ghostnet" if variant == "single" else "ghostone"
+    network = build_network(name, width_multiplier=width_multiplier).to(memory_format=layout)
+    set_folded_training(network, enabled=variant == "folded")
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    crops = torch.randn(batch_size, 3, 112, 112).contiguous(memory_format=layout)
+    target = torch.rand(batch_size, 196)
+    seconds = []
+    for _ in range(steps + 1):
+        start = time.perf_counter()
+        optimiser.zero_grad()
+        (network(crops) - target).abs().sum(1).mean().backward()
+        optimiser.step()
+        seconds.append(time.perf_counter() - start)
+    # The first step allocates and compiles kernels.
+    return TrainingSpeed(variant, batch_size / statistics.median(seconds[1:]), _peak_memory_mib())
+
+
+def _peak_memory_mib() -> float | None:
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def compare_training(*, batch_size: int, steps: int, rounds: int) -> list[TrainingSpeed]:
+    """Every variant in processes of its own, taking turns; medians over rounds."""
+    runs: dict[str, list[TrainingSpeed]] = {variant: [] for variant in VARIANTS}
+    for _ in range(rounds):
+        for variant in VARIANTS:
+            command = [sys.executable, "-m", "pfld", "benchmark", "training", "--variant", variant]
+            command += ["--batch-size", str(batch_size), "--steps", str(steps), "--json", "-"]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+            runs[variant].append(TrainingSpeed(**json.loads(output)[0]))
+    results = []
+    for variant, speeds in runs.items():
+        peaks = [speed.peak_memory_mib for speed in speeds if speed.peak_memory_mib is not None]
+        results.append(
+            TrainingSpeed(
+                variant,
+                statistics.median(speed.images_per_second for speed in speeds),
+                statistics.median(peaks) if peaks else None,
+            )
+        )
+    return results
+
+
+def format_table(results: list[TrainingSpeed]) -> str:
+    """The results as lines, each compared with the plain branches where those were measured."""
+    reference = next((r for r in results if r.variant == "branches"), None)
+    lines = [f"{'':32}{'images/s':>10}{'speed':>8}{'peak MiB':>10}{'memory':>8}"]
+    for result in results:
+        speed = memory = ""
+        if reference:
+            speed = f"{result.images_per_second / reference.images_per_second:.2f} x"
+        if reference and result.peak_memory_mib and reference.peak_memory_mib:
+            memory = f"{result.peak_memory_mib / reference.peak_memory_mib:.0%}"
+        peak = "" if result.peak_memory_mib is None else f"{result.peak_memory_mib:.0f}"
+        lines.append(
+            f"{VARIANTS[result.variant]:32}{result.images_per_second:10.1f}{speed:>8}{peak:>10}{memory:>8}"
+        )
+    return "\n".join(lines)
+
+
+def add_parser(kinds: argparse._SubParsersAction) -> None:
+    """Adds ``training`` to the kinds of benchmark."""
+    training = kinds.add_parser("training", help="training steps: folded, plain, single branch")
+    training.add_argument("--batch-size", type=positive, default=32, help="faces (default 32)")
+    training.add_argument("--steps", type=positive, default=6, help="timed steps (default 6)")
+    training.add_argument("--rounds", type=positive, default=3, help="turns each (default 3)")
+    training.add_argument("--variant", choices=VARIANTS, help="measure one, in this process")
+    training.add_argument("--json", metavar="FILE", help="write results there, - for stdout")
+    training.set_defaults(run=_run)
+
+
+def positive(text: str) -> int:
+    """A count from the command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    sizes = {"batch_size": arguments.batch_size, "steps": arguments.steps}
+    if arguments.variant:
+        results = [measure_training(arguments.variant, **sizes)]
+    else:
+        results = compare_training(**sizes, rounds=arguments.rounds)
+    text = json.dumps([asdict(result) for result in results], indent=2)
+    if arguments.json == "-":
+        print(text)
+        return 0
+    print(format_table(results))
+    if arguments.json:
+        write_whole(arguments.json, text + "\n")
+    return 0

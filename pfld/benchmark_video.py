@@ -1,0 +1,119 @@
+"""How fast faces are followed through a video, beside MediaPipe's Face Mesh on the same frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfld.benchmark_runtime import seconds
+from pfld.geometry import FaceCrop
+
+FPS = 30
+TURN = 30  # frames in a row before it is the next one's turn
+
+# What a frame gives: whether a face was found in it.
+Follower = Callable[[NDArray[np.uint8], float], bool]
+
+
+@dataclass(frozen=True)
+class VideoSpeed:
+    """One way to follow a face through a video; milliseconds a frame, without decoding.
+
+    Attributes:
+        found: Part of the frames in which a face was found.
+    """
+
+    name: str
+    p50_ms: float
+    p95_ms: float
+    mean_ms: float
+    found: float
+
+
+def measure_video(
+    portrait: NDArray[np.uint8], backends: Iterable[str], *, network: str, frames: int = 300
+) -> list[VideoSpeed]:
+    """Tracking with smoothing behind each backend, and Face Mesh with and without irises, in turns.
+
+    Args:
+        portrait: ``(H, W, 3)`` uint8 RGB with one face; a camera moves over it, 640 x 480 pixels.
+
+    Raises:
+        As :func:`pfld.runtime.backends.load_backend` has it.
+    """
+    pictures = list(camera_over(portrait, frames))
+    with ExitStack() as stack:
+        followers = {name: _tracker(network, name) for name in backends}
+        for name, irises in (("Face Mesh, irises", True), ("Face Mesh", False)):
+            followers[name] = stack.enter_context(_face_mesh(irises))
+        for follow in followers.values():
+            follow(pictures[0], -10.0)
+        times: dict[str, list[float]] = {name: [] for name in followers}
+        found = dict.fromkeys(followers, 0)
+        for start in range(0, frames, TURN):
+            for name, follow in followers.items():
+                for index in range(start, min(start + TURN, frames)):
+                    answer = []
+                    call = lambda: answer.append(follow(pictures[index], index / FPS))  # noqa: B023, E731
+                    times[name].append(seconds(call))
+                    found[name] += answer[0]
+    return [
+        VideoSpeed(
+            name,
+            *(float(1e3 * value) for value in np.percentile(times[name], (50, 95))),
+            mean_ms=float(1e3 * np.mean(times[name])),
+            found=found[name] / frames,
+        )
+        for name in followers
+    ]
+
+
+def camera_over(
+    portrait: NDArray[np.uint8], frames: int, *, width: int = 640, height: int = 480
+) -> Iterator[NDArray[np.uint8]]:
+    """A picture as a shaky, zooming camera sees it: frames ``(height, width, 3)`` uint8, with noise."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 4, (2 * height, 2 * width, 3)).astype(np.float32)
+    rows, columns = portrait.shape[:2]
+    top = (width - height) // 2
+    for index in range(frames):
+        phase = 2 * math.pi * index / 150
+        zoom = 1 + 0.15 * math.sin(phase)
+        crop = FaceCrop(
+            columns * (0.5 + 0.04 * math.sin(2 * phase)),
+            rows * (0.5 + 0.03 * math.cos(3 * phase)),
+            max(rows, columns) * zoom,
+            math.radians(8) * math.sin(phase),
+        )
+        frame = crop.extract(portrait, width)[top : top + height]
+        y, x = rng.integers(0, (height, width))
+        noisy = frame + noise[y : y + height, x : x + width]
+        yield np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def _tracker(network: str, backend: str) -> Follower:
+    from pfld.runtime.landmarker import FaceLandmarker
+    from pfld.runtime.tracker import FaceTracker
+
+    tracker = FaceTracker(FaceLandmarker.from_pretrained(network, backend))
+    return lambda frame, time_s: bool(tracker(frame, time_s))
+
+
+@contextmanager
+def _face_mesh(irises: bool) -> Iterator[Follower]:
+    from mediapipe.python.solutions import face_mesh
+
+    from pfld.runtime.detector import without_chatter
+
+    with without_chatter():
+        mesh = face_mesh.FaceMesh(refine_landmarks=irises)
+        mesh.process(np.zeros((480, 640, 3), np.uint8))  # speaks up here
+    try:
+        yield lambda frame, time_s: bool(mesh.process(frame).multi_face_landmarks)
+    finally:
+        mesh.close()
