@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from benchmark import BenchmarkReport
 from comparison import Comparison
 from model_facts import ModelFacts
 
@@ -119,3 +120,40 @@ def pixels(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.2f} px" if value >= 0.01 or value == 0 else f"{value:.0e} px"
+
+
+def benchmark_table(report: BenchmarkReport) -> str:
+    """One row per network and mode."""
+    heads = (
+        "",
+        "p50",
+        "p95",
+        "Faces/s",
+        "Parameters",
+        "Multiplications",
+        "File",
+        "Memory",
+        "Off by",
+    )
+    head = "".join(f'<th scope="col">{title}</th>' for title in heads)
+    rows = []
+    for choice, speed in report.speeds.items():
+        memory = report.memory_mib.get(choice)
+        cells = (
+            f"{speed.p50_ms:.2f} ms",
+            f"{speed.p95_ms:.2f} ms",
+            f"{speed.faces_per_second:.0f}",
+            f"{speed.parameters / 1e6:.2f} M",
+            f"{speed.macs / 1e6:.0f} M",
+            f"{speed.file_mib:.1f} MiB",
+            "–" if memory is None else f"{memory:.0f} MiB",
+            pixels(speed.difference_px),
+        )
+        own = "".join(f"<td>{cell}</td>" for cell in cells)
+        rows.append(f'<tr><th scope="row">{escape(str(choice))}</th>{own}</tr>')
+    return (
+        f'<div class="pf-scroll"><table class="pf-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div><p class='pf-small'>Faces/s in batches of 8. "
+        "“Off by”: largest distance from the train-time network's points on random crops, in pixels of a "
+        "112-pixel crop.</p>"
+    )

@@ -10,6 +10,7 @@ import gradio as gr
 from about import about_html
 from admission import Admission
 from models import Models
+from tab_benchmark import benchmark_tab
 from tab_live import live_tab
 from tab_pair import pair_tab
 from tab_photo import photo_tab
@@ -74,6 +75,8 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
                 photo_tab(models, folder)
             with gr.Tab("Video", id="video"):
                 video_tab(models, folder, limits.max_video_s)
+            with gr.Tab("Benchmark", id="benchmark"):
+                benchmark_tab(models)
             with gr.Tab("About", id="about"):
                 gr.HTML(about_html(models), apply_default_css=False)
     page.queue(default_concurrency_limit=limits.max_jobs, max_size=32, api_open=False)

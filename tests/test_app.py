@@ -304,11 +304,19 @@ def test_pictures_can_be_streamed_instead(visit):
     page.get_by_text("faces 1").wait_for()
 
 
+def test_a_benchmark_starts_and_is_cancelled(visit):
+    page = visit("Benchmark")
+    page.click("#benchmark-start")
+    page.wait_for_selector("#benchmark-status progress")
+    page.click("#benchmark-cancel")
+    page.get_by_text("Cancelled").wait_for()
+
+
 @pytest.mark.parametrize("width", [1366, 390], ids=["laptop", "phone"])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_no_tab_is_wider_than_the_screen(visit, width, scheme):
     page = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    for tab in ("Live", "Side by side", "Photo", "Video", "About"):
+    for tab in ("Live", "Side by side", "Photo", "Video", "Benchmark", "About"):
         if width > 720:
             page.get_by_role("tab", name=tab, exact=True).first.click()
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from admission import Admission
+from benchmark import on_benchmark
 from charts import bar_chart, line_chart
 from drawing import Drawing
 from fake_models import SHAPE, FakeBackend, fake_models
@@ -314,7 +315,7 @@ def test_a_video_that_is_cancelled_leaves_nothing_behind(models, tmp_path, portr
     assert not list(out.iterdir())
 
 
-# Models and places
+# Models, places, benchmark
 
 
 def test_what_is_shipped_is_offered(models):
@@ -370,6 +371,22 @@ def test_places_are_limited_and_become_free():
     places.enter("c", 6.5)
     with pytest.raises(ValueError, match="room for one"):
         Admission(0)
+
+
+def test_a_benchmark_tells_of_every_choice_and_what_failed(models, monkeypatch):
+    def measure(networks, modes, **_):
+        if modes == ["onnx"]:
+            raise ValueError("damaged")
+        return [f"{networks[0]} {modes[0]}"]
+
+    monkeypatch.setattr("benchmark.measure_backends", measure)
+    monkeypatch.setattr("benchmark.measure_memory", lambda network, mode: 1.0)
+    reports = on_benchmark(models)
+    assert next(reports).done == 0
+    *_, last = reports
+    assert last.current is None and last.done == last.total == 3
+    assert list(last.speeds.values()) == ["face train-time", "face reparameterized"]
+    assert last.problems == ["face · onnx: damaged"]
 
 
 # What is shown

@@ -1,0 +1,61 @@
+"""Every network in every mode on this machine: latency, size, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from memory import measure_memory
+from models import Choice, Models
+
+from pfld.benchmark_runtime import BackendSpeed, measure_backends
+
+_ROUNDS = 3
+
+
+@dataclass
+class BenchmarkReport:
+    """How far a benchmark is, and what was measured.
+
+    Attributes:
+        total: Choices to measure.
+        current: The one that is next; None at the end.
+        speeds: Of the choices that are done.
+        memory_mib: Largest resident memory of a process that does nothing else; left out where the system
+            does not tell.
+        problems: Why choices were passed over.
+    """
+
+    total: int
+    current: Choice | None = None
+    speeds: dict[Choice, BackendSpeed] = field(default_factory=dict)
+    memory_mib: dict[Choice, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Choices that are done or passed over."""
+        return len(self.speeds) + len(self.problems)
+
+
+def on_benchmark(models: Models) -> Iterator[BenchmarkReport]:
+    """Measures choice after choice and reports before each, and at the end.
+
+    Closing the iterator ends the work.
+    """
+    choices = models.choices()
+    report = BenchmarkReport(len(choices))
+    for choice in choices:
+        report.current = choice
+        yield report
+        try:
+            (speed,) = measure_backends([choice.network], [choice.mode], rounds=_ROUNDS)
+        except (ValueError, ImportError, OSError) as error:
+            report.problems.append(f"{choice}: {error}")
+            continue
+        report.speeds[choice] = speed
+        memory_mib = measure_memory(choice.network, choice.mode)
+        if memory_mib is not None:
+            report.memory_mib[choice] = memory_mib
+    report.current = None
+    yield report

@@ -1,0 +1,59 @@
+"""``python demo/memory.py NETWORK MODE``: memory of a process that does nothing but find landmarks."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+_CALLS = 5
+_GIVEN_UP_S = 120
+
+
+def measure_memory(network: str, mode: str) -> float | None:
+    """Largest resident memory of such a process, in MiB; None where that cannot be told."""
+    command = [sys.executable, __file__, network, mode]
+    try:
+        output = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, timeout=_GIVEN_UP_S, text=True
+        ).stdout
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return float(output) if output.strip() else None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Computes one face a few times and prints this process's largest resident memory in MiB."""
+    parser = argparse.ArgumentParser(prog="demo/memory.py", description=main.__doc__)
+    parser.add_argument("network", help="shipped weights, by name")
+    parser.add_argument("mode", help="backend")
+    arguments = parser.parse_args(argv)
+    from pfld.benchmark_runtime import random_batch
+    from pfld.runtime.backends import load_backend
+
+    backend = load_backend(arguments.network, arguments.mode)
+    batch = random_batch(backend)[:1]
+    for _ in range(_CALLS):
+        backend(batch)
+    peak = _peak_mib()
+    if peak is not None:
+        print(peak)
+    return 0
+
+
+def _peak_mib() -> float | None:
+    status = Path("/proc/self/status")
+    if status.is_file():  # what getrusage says here starts from the parent process's memory
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 2**10
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The Benchmark tab: all networks and modes measured on this machine."""
+
+from __future__ import annotations
+
+import platform
+
+import gradio as gr
+from benchmark import BenchmarkReport, on_benchmark
+from charts import bar_chart, progress_bar
+from models import Models
+from tables import benchmark_table, notice
+
+
+def benchmark_tab(models: Models) -> None:
+    """Fills the tab."""
+    count = len(models.choices())
+    invitation = (
+        f"Measures {count} combinations of network and mode, one after the other, with one thread each. "
+        "It takes a few seconds for each; stop the camera first, or it takes its share."
+    )
+
+    def measure():
+        for report in on_benchmark(models):
+            yield _status(report), _results(report)
+
+    with gr.Row():
+        start = gr.Button(
+            "Measure this machine",
+            variant="primary",
+            scale=0,
+            min_width=240,
+            elem_id="benchmark-start",
+        )
+        cancel = gr.Button("Cancel", scale=0, min_width=120, elem_id="benchmark-cancel")
+    status = gr.HTML(notice(invitation), elem_id="benchmark-status")
+    results = gr.HTML(elem_id="benchmark-results")
+    run = start.click(
+        measure,
+        None,
+        [status, results],
+        show_progress="hidden",
+        concurrency_limit=1,
+        api_visibility="private",
+    )
+    cancel.click(
+        lambda: notice("Cancelled. What was measured stays."),
+        None,
+        status,
+        cancels=[run],
+        queue=False,
+        api_visibility="private",
+    )
+
+
+def _status(report: BenchmarkReport) -> str:
+    if report.current:
+        return progress_bar(
+            f"Measuring {report.current} ({report.done + 1} of {report.total})",
+            report.done,
+            report.total,
+        )
+    problems = "".join(notice(problem, "error") for problem in report.problems)
+    machine = f"{platform.processor() or platform.machine()}, {platform.system()}"
+    return problems + notice(f"Measured on this machine: {machine}, one thread per network.")
+
+
+def _results(report: BenchmarkReport) -> str:
+    speeds = report.speeds
+    if not speeds:
+        return ""
+    return (
+        bar_chart(
+            "Latency", {str(c): s.p50_ms for c, s in speeds.items()}, unit="ms per face, median"
+        )
+        + bar_chart(
+            "Parameters",
+            {str(c): s.parameters / 1e6 for c, s in speeds.items()},
+            unit="million",
+            digits=2,
+        )
+        + bar_chart(
+            "Memory",
+            {str(c): mib for c, mib in report.memory_mib.items()},
+            unit="MiB, of a process that does nothing else",
+            digits=0,
+        )
+        + benchmark_table(report)
+    )
