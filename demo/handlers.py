@@ -125,13 +125,13 @@ def on_pair_frame(
     Raises:
         ValueError: For settings or a time that make no sense.
     """
-    start = time.perf_counter()
     first, second = (Choice.parse(settings.get(name, "")) for name in ("first", "second"))
     modes = models.modes(first.network)
     quickest = next((mode for mode in QUICKEST_FIRST if mode in modes), first.mode)
     finder = {"network": first.network, "mode": quickest}
     finder, max_faces, time_s = _live_settings({**settings, **finder}, time_s)
     with visitor.lock:
+        start = time.perf_counter()
         if 0 <= visitor.time_s - time_s < 1:
             return {"late": True}
         faces = []
@@ -196,9 +196,9 @@ def _follow(
     time_s: float,
     settings: Mapping[str, Any],
 ) -> tuple[list[Face], dict[str, Any]]:
-    start = time.perf_counter()
     choice, max_faces, time_s = _live_settings(settings, time_s)
     with visitor.lock:
+        start = time.perf_counter()
         if 0 <= visitor.time_s - time_s < 1:
             return [], {"late": True}
         faces = []
