@@ -14,6 +14,7 @@ from pathlib import Path
 
 from admission import Admission
 from models import Choice, Models
+from results import remove_old
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,12 +58,16 @@ def _serve(
             **ui.launch_options(),
         )
     except OSError as error:
-        print(f"demo/app.py: {error}. Choose another --port.", file=sys.stderr)
+        # Gradio's own words are about its environment variables and arguments.
+        taken = f"port {arguments.port} is taken" if arguments.port else "no port is free"
+        reason = taken if "empty port" in str(error) else error
+        print(f"demo/app.py: {reason}; choose another --port", file=sys.stderr)
         return 1
     print(f"\n  Open {address} (ready after {time.perf_counter() - start:.1f} s)", flush=True)
     if shared:
         print(f"  Shared at {shared}: pictures pass through Gradio's servers.", flush=True)
     threading.Thread(target=_load_rest, args=(models, loading), daemon=True).start()
+    threading.Thread(target=_tidy, args=(folder, ui.KEPT_S), daemon=True).start()
     page.block_thread()
     return 0
 
@@ -72,6 +77,12 @@ def _load_rest(models: Models, loading: Iterator[tuple[Choice, float]]) -> None:
         _report(loaded)
     for failure in models.failures.values():
         print(f"  {failure}", file=sys.stderr, flush=True)
+
+
+def _tidy(folder: Path, kept_s: float) -> None:
+    while True:
+        time.sleep(kept_s / 4)
+        remove_old(folder, kept_s)
 
 
 def _report(loaded: tuple[Choice, float] | None) -> None:

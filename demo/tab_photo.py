@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ from drawing import Drawing
 from handlers import NO_FACE, Photo, on_photo
 from models import Choice, Models
 from numpy.typing import NDArray
+from results import new_folder
 from tables import face_table, notice
 
 EXAMPLES = (Path(__file__).parent / "examples" / "astronaut.jpg",)
@@ -102,7 +102,7 @@ def save_photo(
     photo: Photo, drawn: NDArray[np.uint8], choice: Choice, folder: Path
 ) -> tuple[Path, Path]:
     """The annotated picture as PNG and the faces as JSON, in a new folder of their own."""
-    own = Path(tempfile.mkdtemp(dir=folder))
+    own = new_folder(folder)
     png, data = own / "landmarks.png", own / "landmarks.json"
     # Quick rather than small: level 9 takes ten times as long for a tenth less.
     cv2.imwrite(str(png), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])

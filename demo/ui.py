@@ -18,7 +18,7 @@ from tab_video import video_tab
 from theme import make_theme
 
 _HERE = Path(__file__).parent
-_KEPT_S = 3600  # uploads and results
+KEPT_S = 3600  # uploads and results
 _HEADER = """
 <header class="pf-header">
   <svg class="pf-logo" viewBox="0 0 48 48" aria-hidden="true">
@@ -62,7 +62,7 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
     with gr.Blocks(
         title="PFLD landmarks",
         analytics_enabled=False,
-        delete_cache=(_KEPT_S // 4, _KEPT_S),
+        delete_cache=(KEPT_S // 4, KEPT_S),
         fill_width=True,
     ) as page:
         gr.HTML(html_template=_HEADER, js_on_load=_SCHEME_SCRIPT, apply_default_css=False)

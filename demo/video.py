@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-import tempfile
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drawing import Drawing
 from models import Choice, Models
+from results import new_folder
 
 from pfld.face_rows import csv_header, csv_rows, json_line
 from pfld.runtime.face import Face
@@ -96,7 +97,7 @@ def on_video(
         raise ValueError(f"{reason}. Choose an MP4, WebM or MOV video.") from error
     with reader:
         _require_size(reader, options.max_s)
-        own = Path(tempfile.mkdtemp(dir=folder))
+        own = new_folder(folder)
         done = False
         try:
             report = VideoReport(reader.num_frames)
@@ -104,9 +105,7 @@ def on_video(
             done = True
         finally:
             if not done:
-                for file in own.iterdir():
-                    file.unlink()
-                own.rmdir()
+                shutil.rmtree(own)
 
 
 def _require_size(reader: VideoReader, max_s: float) -> None:

@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
 from handlers import on_frame, on_pair_frame, on_pair_photo, on_photo, on_streamed_frame
 from models import Choice
 from numpy.testing import assert_allclose, assert_array_equal
+from results import new_folder, remove_old
 from tables import face_table, notice, pair_table
 from video import VideoOptions, on_video
 from visitor import Visitor
@@ -387,6 +389,17 @@ def test_a_benchmark_tells_of_every_choice_and_what_failed(models, monkeypatch):
     assert last.current is None and last.done == last.total == 3
     assert list(last.speeds.values()) == ["face train-time", "face reparameterized"]
     assert last.problems == ["face · onnx: damaged"]
+
+
+def test_results_are_removed_when_they_are_old(tmp_path):
+    old, young = new_folder(tmp_path), new_folder(tmp_path)
+    (old / "a.png").write_bytes(b"")
+    os.utime(old, (0, 0))
+    upload = tmp_path / "upload"
+    upload.mkdir()
+    os.utime(upload, (0, 0))
+    assert remove_old(tmp_path, 60) == 1
+    assert sorted(tmp_path.iterdir()) == sorted([young, upload])
 
 
 # What is shown

@@ -1,0 +1,24 @@
+"""Folders for files that visitors take away, and their end."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+_PREFIX = "result-"
+
+
+def new_folder(folder: Path) -> Path:
+    """A new folder in ``folder``, whose name nobody guesses."""
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
+
+
+def remove_old(folder: Path, older_than_s: float) -> int:
+    """Removes what :func:`new_folder` made longer ago than that; how many there were."""
+    last_s = time.time() - older_than_s
+    old = [own for own in folder.glob(_PREFIX + "*") if own.stat().st_mtime < last_s]
+    for own in old:
+        shutil.rmtree(own, ignore_errors=True)
+    return len(old)
