@@ -3,13 +3,9 @@
 
 const root = element.querySelector(".pf-live");
 const kind = props.kind; // "live": one pane, "pair": two
-const curves = props.curves; // per number of points: [color, indices, closed]
-const groups = props.groups; // per number of points: [color, indices]
 const IN_FLIGHT = 2; // frames on their way at once; more only wait for each other
 const LONGEST_SIDE = 640; // pixels sent
 const KEPT = 120; // frames that medians are taken over
-const RIM = "rgba(25, 25, 30, 0.85)";
-const AXIS_COLORS = ["#ff4b4b", "#50e650", "#5096ff"];
 
 const find = (name) => root.querySelector(name);
 const canvases = [...root.querySelectorAll("canvas")];
@@ -35,7 +31,6 @@ let shownAt = [];
 let readAt = 0;
 let facelessSince = 0;
 
-const emptySeries = () => ({ network: [], second: [], server: [], whole: [], largest: [], mean: [] });
 const settings = () => (window.pfldSettings || {})[kind] || props.settings;
 
 function say(text, title) {
@@ -213,161 +208,6 @@ function show(picture, answer, takenAt) {
     readAt = now;
     read(answer);
   }
-}
-
-function quantile(values, share) {
-  if (!values.length) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-}
-
-const ms = (value) => (value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
-
-function pixels(value) {
-  if (value === null || value === undefined) return "–";
-  return value >= 0.01 ? `${value.toFixed(2)} px` : `${value.toExponential(0)} px`;
-}
-
-function put(name, text, detail) {
-  const cell = find(`[data-read="${name}"]`);
-  if (!cell) return;
-  cell.querySelector("b").textContent = text;
-  if (detail !== undefined) cell.querySelector("small").textContent = detail;
-}
-
-function read(answer) {
-  const span = (shownAt[shownAt.length - 1] - shownAt[0]) / 1000;
-  state.fps = span > 0 ? (shownAt.length - 1) / span : 0;
-  const p95 = (name) => `p95 ${ms(quantile(series[name], 0.95))}`;
-  put("fps", state.fps.toFixed(1), `${canvases[0].width} × ${canvases[0].height}`);
-  put("whole", ms(quantile(series.whole, 0.5)), p95("whole"));
-  put("server", ms(quantile(series.server, 0.5)), p95("server"));
-  put("faces", String(state.faces), state.faces && !answer.panes ? answer.faces.map((face) => `#${face.id}`).join(" ") : "");
-  const first = quantile(series.network, 0.5);
-  if (kind === "live") {
-    put("network", ms(first), p95("network"));
-    put("jitter", answer.faces.length ? `${(100 * answer.jitter).toFixed(2)} %` : "–");
-    const pose = answer.faces.length && answer.faces[0].pose;
-    put("pose", pose ? pose.map((angle) => `${Math.round(angle)}°`).join("  ") : "–");
-    return;
-  }
-  readPair(first, quantile(series.second, 0.5));
-}
-
-function fill(name, text) {
-  const cell = find(`[data-cell="${name}"]`);
-  if (cell) cell.textContent = text;
-}
-
-function readPair(...latencies) {
-  latencies.forEach((latency, side) => {
-    fill(`latency-${side}`, ms(latency));
-    fill(`p95-${side}`, ms(quantile(side ? series.second : series.network, 0.95)));
-    fill(`fps-${side}`, latency ? String(Math.round(1000 / latency)) : "–");
-  });
-  const [first, second] = latencies;
-  fill("speedup", first && second ? `${(first / second).toFixed(1)} ×` : "–");
-  fill("largest", pixels(series.largest.length ? Math.max(...series.largest) : null));
-  fill("mean", pixels(quantile(series.mean, 0.5)));
-}
-
-async function readFacts() {
-  const chosen = [settings().first, settings().second];
-  series = emptySeries();
-  readPair(null, null);
-  chosen.forEach((choice, side) => {
-    fill(`name-${side}`, choice);
-    root.querySelectorAll("figcaption")[side].textContent = choice;
-  });
-  for (const [side, choice] of chosen.entries()) {
-    const facts = await server.facts(choice).catch(() => ({}));
-    if ([settings().first, settings().second][side] !== choice) return;
-    for (const name of ["parameters", "macs", "file"]) fill(`${name}-${side}`, facts[name] || "–");
-  }
-}
-
-function draw(canvas, picture, faces) {
-  const { width, height } = picture;
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
-  const context = canvas.getContext("2d");
-  const flip = mirror.checked;
-  context.setTransform(flip ? -1 : 1, 0, 0, 1, flip ? width : 0, 0);
-  context.drawImage(picture, 0, 0);
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  const wanted = new Set(settings().show || []);
-  context.lineJoin = context.lineCap = "round";
-  for (const face of [...faces].reverse()) drawFace(context, face, wanted, (x) => (flip ? width - x : x));
-}
-
-function drawFace(context, face, wanted, at) {
-  const points = [];
-  for (let i = 0; i < face.points.length; i += 2) points.push([at(face.points[i]), face.points[i + 1]]);
-  const count = points.length;
-  const middle = points.reduce((sum, [x, y]) => [sum[0] + x / count, sum[1] + y / count], [0, 0]);
-  const spread = points.reduce((sum, [x, y]) => sum + (x - middle[0]) ** 2 + (y - middle[1]) ** 2, 0) / count;
-  const size = 1.56 * Math.sqrt(spread); // about the distance of the outer eye corners
-  const thin = Math.max(1, size / 70);
-  const stroke = (path, color, width) => {
-    context.strokeStyle = RIM;
-    context.lineWidth = width + 2;
-    context.stroke(path);
-    context.strokeStyle = color;
-    context.lineWidth = width;
-    context.stroke(path);
-  };
-  if (wanted.has("boxes")) {
-    const path = new Path2D();
-    const [x0, y0, x1, y1] = face.box;
-    path.rect(Math.min(at(x0), at(x1)), y0, x1 - x0, y1 - y0);
-    stroke(path, "#fff", thin);
-  }
-  if (wanted.has("contours"))
-    for (const [color, indices, closed] of curves[count] || []) {
-      const path = new Path2D();
-      indices.forEach((index) => path.lineTo(...points[index]));
-      if (closed) path.closePath();
-      stroke(path, color, thin);
-    }
-  if (wanted.has("points")) {
-    const radius = Math.max(1.2, size / 56);
-    for (const [color, indices] of groups[count] || []) {
-      const path = new Path2D();
-      for (const index of indices) {
-        path.moveTo(points[index][0] + radius, points[index][1]);
-        path.arc(...points[index], radius, 0, 2 * Math.PI);
-      }
-      context.strokeStyle = RIM;
-      context.lineWidth = 1.5;
-      context.stroke(path);
-      context.fillStyle = color;
-      context.fill(path);
-    }
-  }
-  if (wanted.has("axes") && face.axes)
-    face.axes.forEach(([x0, y0, x1, y1], axis) => {
-      const path = new Path2D();
-      path.moveTo(at(x0), y0);
-      path.lineTo(at(x1), y1);
-      stroke(path, AXIS_COLORS[axis], 1.7 * thin);
-    });
-  if (wanted.has("indices")) points.forEach(([x, y], index) => write(context, String(index), x + 2, y - 2, Math.max(6, size / 18)));
-  if (wanted.has("labels")) {
-    const number = face.id === null ? "" : `#${face.id} `;
-    const left = Math.min(at(face.box[0]), at(face.box[2]));
-    write(context, `${number}${Math.round(100 * face.quality)}%`, left, Math.max(14, face.box[1] - 6), 14);
-  }
-}
-
-function write(context, text, x, y, height) {
-  context.font = `600 ${height}px system-ui, sans-serif`;
-  context.strokeStyle = RIM;
-  context.lineWidth = 3;
-  context.strokeText(text, x, y);
-  context.fillStyle = "#fff";
-  context.fillText(text, x, y);
 }
 
 startButton.addEventListener("click", start);

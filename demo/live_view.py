@@ -12,7 +12,7 @@ import gradio as gr
 from pfld.draw import CURVES, GROUP_COLORS
 from pfld.landmarks import SCHEMES
 
-_SCRIPT = Path(__file__).with_name("live.js")
+_SCRIPTS = [Path(__file__).with_name(name) for name in ("readout.js", "overlay.js", "live.js")]
 
 _PANE = '<figure><canvas width="640" height="480" role="img" aria-label="{label}"></canvas>{caption}</figure>'
 _READOUT = '<div data-read="{name}"><dt>{title}</dt><dd><b>–</b> <small></small></dd></div>'
@@ -79,7 +79,7 @@ def live_view(
         groups[count] = [[_css(group), list(run)] for group, run in scheme.groups.items()]
     return gr.HTML(
         html_template=template,
-        js_on_load=_SCRIPT.read_text(encoding="utf-8"),
+        js_on_load="\n".join(script.read_text(encoding="utf-8") for script in _SCRIPTS),
         server_functions=server_functions,
         apply_default_css=False,
         kind=kind,
