@@ -6,13 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pfld.blocks import GlobalConvBlock
 from pfld.data.pose import head_pose
 from pfld.losses import pfld_loss, smooth_l1_loss, wing_loss
 from pfld.networks import AuxiliaryNet, LandmarkNetwork
 from pfld.training.config import TrainingConfig
-
-GLOBAL_CONV_LR = 0.05  # of the learning rate: about one over the square root of its fan-in
 
 
 class TrainedModule(nn.Module):
@@ -85,26 +82,10 @@ def start_at_mean_shape_(network: LandmarkNetwork, mean_shape: Tensor) -> None:
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
-    """Kernels and matrices decay; biases and batch norms do not.
-
-    ``lr_scale`` is a group's factor on the learning rate. The global convolution adds up thousands of
-    inputs without a batch norm: at the rate of the others its first steps push it below its ReLU for
-    good.
-    """
-    gentle = {
-        parameter
-        for part in module.modules()
-        if isinstance(part, GlobalConvBlock)
-        for parameter in part.parameters()
-    }
-    groups = []
-    for lr_scale, parameters in (
-        (1.0, [p for p in module.parameters() if p not in gentle]),
-        (GLOBAL_CONV_LR, [p for p in module.parameters() if p in gentle]),
-    ):
-        for decay, chosen in (
-            (weight_decay, [p for p in parameters if p.ndim > 1]),
-            (0.0, [p for p in parameters if p.ndim <= 1]),
-        ):
-            groups.append({"params": chosen, "weight_decay": decay, "lr_scale": lr_scale})
-    return groups
+    """Kernels and matrices decay; biases and batch norms do not."""
+    decaying = [p for p in module.parameters() if p.ndim > 1]
+    others = [p for p in module.parameters() if p.ndim <= 1]
+    return [
+        {"params": decaying, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]

@@ -126,7 +126,7 @@ class Trainer:
         """Takes one step; its loss waits for :meth:`take_mean_loss`."""
         config, accelerator = self.config, self.accelerator
         for group in self.optimizer.param_groups:
-            group["lr"] = group["lr_scale"] * learning_rate(config, self.step_number)
+            group["lr"] = learning_rate(config, self.step_number)
         images, landmarks, attributes = self.batch(self.step_number)
         self.module.train()
         with accelerator.autocast():
