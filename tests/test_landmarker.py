@@ -1,0 +1,187 @@
+"""FaceLandmarker: the geometry with a network that knows the answer, and the portrait with shipped weights."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from pfld import FaceLandmarker
+from pfld.data.face_model import head_points
+from pfld.geometry import FaceCrop
+from pfld.landmarks import WFLW_98
+from pfld.runtime.backends import Backend
+from pfld.runtime.detector import DetectedFace
+from pfld.runtime.pictures import read_picture
+from pfld.weight_metadata import WeightMetadata
+
+PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
+EYES = np.array([[203.5, 102.5], [245.5, 107.5]])  # pupils in the portrait, by hand
+HEAD = (226, 120)
+SHAPE = head_points()[:, :2]
+SHAPE = (SHAPE - (SHAPE.min(axis=0) + SHAPE.max(axis=0)) / 2) / np.ptp(SHAPE, axis=0).max()
+
+
+def turned(points, degrees):
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return points @ np.array([[cos, sin], [-sin, cos]])
+
+
+class Constant(Backend):
+    """Answers the same shape whatever it sees, moved by ``bias`` in x."""
+
+    def __init__(self, bias=0.0):
+        super().__init__("constant", Path(), WeightMetadata("ghostone"))
+        self.bias = bias
+        self.seen = []
+
+    def _run(self, batch):
+        self.seen.append(batch)
+        answer = np.tile(SHAPE / 1.2 + 0.5, (len(batch), 1, 1)).astype(np.float32)
+        answer[..., 0] += self.bias
+        return answer
+
+
+class Fixed:
+    def __init__(self, *faces):
+        self.faces = list(faces)
+
+    def __call__(self, image, thorough=False):
+        return self.faces
+
+
+def detected(x, y, side, degrees=0.0, score=0.9):
+    eyes = turned(np.array([[-0.2, -0.15], [0.2, -0.15]]), degrees) * side + (x, y)
+    half = side / 2
+    box = np.array([x - half, y - half, x + half, y + half], np.float32)
+    return DetectedFace(box, score, eyes.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return read_picture(PORTRAIT)
+
+
+@pytest.fixture(scope="module")
+def landmarker():
+    return FaceLandmarker.from_pretrained()
+
+
+def pupils(face):
+    return face.landmarks[[96, 97]]
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 90, 179, -120])
+def test_crops_are_turned_as_faces_are(degrees):
+    landmarker = FaceLandmarker(Constant(), Fixed())
+    crop = landmarker.crop_of(detected(300, 200, 100, degrees))
+    assert math.degrees(crop.angle) == pytest.approx(degrees, abs=1e-3)
+    points = (turned(SHAPE, degrees) * 150 + (300, 200)).astype(np.float32)
+    around = landmarker.crop_around(points)
+    assert math.degrees(around.angle) == pytest.approx(degrees, abs=1e-3)
+    assert around.side == pytest.approx(1.2 * 150, rel=1e-3)
+    assert_allclose((around.center_x, around.center_y), (300, 200), atol=0.1)
+
+
+def test_landmarks_come_in_pixels_of_the_picture_largest_face_first():
+    faces = [detected(100, 100, 60), detected(400, 240, 150)]
+    found = FaceLandmarker(Constant(), Fixed(*faces))(np.zeros((480, 640, 3), np.uint8))
+    assert [face.score for face in found] == [0.9, 0.9]
+    sizes = [np.ptp(face.landmarks, axis=0).max() for face in found]
+    assert sizes[0] > 2 * sizes[1]
+    assert_allclose(found[0].landmarks.mean(axis=0), (400, 250), atol=15)
+    assert found[0].landmarks.dtype == np.float32 and found[0].landmarks.shape == (98, 2)
+
+
+def test_a_mirror_takes_a_bias_out_and_lowers_the_quality():
+    image, face = np.zeros((480, 640, 3), np.uint8), detected(320, 240, 150)
+    (straight,) = FaceLandmarker(Constant(), Fixed(face))(image)
+    biased = FaceLandmarker(Constant(bias=0.03), Fixed(face))
+    crop = FaceCrop(320, 240, 200)
+    landmarks, quality = biased.locate(image, [crop])
+    assert_allclose(landmarks[0].mean(axis=0)[0], 320 + 0.03 * 200, atol=0.1)
+    assert straight.quality > 0.99 and quality[0] < 0.01
+    (faced,) = biased.refine(image, [face])
+    # The first look alone is biased, which moves the crop of the second.
+    assert abs(faced.landmarks.mean(axis=0)[0] - 320) < 0.04 * 200
+
+
+def test_mirrored_pixels_are_what_the_network_sees_second():
+    backend = Constant()
+    image = np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+    FaceLandmarker(backend, Fixed()).locate(image, [FaceCrop(56, 56, 112)])
+    straight, mirrored = backend.seen[0]
+    assert_allclose(mirrored, straight[:, :, ::-1])
+    FaceLandmarker(backend, Fixed()).locate(image, [FaceCrop(56, 56, 112)], rate=False)
+    assert len(backend.seen[1]) == 1
+
+
+def test_mirror_pairs_are_those_of_the_scheme():
+    symmetric = SHAPE[list(WFLW_98.mirror)] * (-1, 1)
+    assert_allclose(symmetric, SHAPE, atol=1e-9)
+
+
+def test_no_crops_and_no_faces_give_none():
+    landmarker = FaceLandmarker(Constant(), Fixed())
+    image = np.zeros((50, 60, 3), np.uint8)
+    landmarks, quality = landmarker.locate(image, [])
+    assert landmarks.shape == (0, 98, 2) and quality.shape == (0,)
+    assert landmarker(image) == [] and landmarker.refine(image, []) == []
+
+
+def test_the_portrait_has_its_landmarks_where_its_eyes_are(landmarker, portrait):
+    (face,) = landmarker(portrait)
+    assert_allclose(pupils(face), EYES, atol=7)
+    assert face.quality > 0.7 and 0.5 < face.score <= 1
+    assert abs(face.pose.yaw) < 40 and abs(face.pose.pitch) < 30
+
+
+@pytest.mark.parametrize("degrees", range(0, 360, 45))
+def test_a_tilted_head_does_as_well_as_an_upright_one(landmarker, portrait, degrees):
+    matrix = cv2.getRotationMatrix2D(HEAD, -degrees, 1.0)
+    matrix[:, 2] += np.array([300, 260]) - HEAD
+    image = cv2.warpAffine(portrait, matrix, (640, 480))
+    (face,) = landmarker(image)
+    assert_allclose(pupils(face), EYES @ matrix[:, :2].T + matrix[:, 2], atol=7)
+    roll = math.remainder(face.pose.roll - degrees, 360)
+    assert abs(roll) < 20
+
+
+@pytest.mark.parametrize("kind", ["grey", "channel", "alpha", "16 bit", "strided"])
+def test_pictures_of_any_kind_are_understood(landmarker, portrait, kind):
+    grey = cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)
+    image = {
+        "grey": grey,
+        "channel": grey[..., None],
+        "alpha": np.dstack([portrait, np.full(grey.shape, 255, np.uint8)]),
+        "16 bit": portrait.astype(np.uint16) * 257,
+        "strided": np.asfortranarray(portrait),
+    }[kind]
+    (face,) = landmarker(image)
+    assert_allclose(pupils(face), EYES, atol=7)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(7, np.uint8), None, "face"],
+)
+def test_what_is_no_picture_is_refused(landmarker, image):
+    with pytest.raises(ValueError, match="picture"):
+        landmarker(image)
+
+
+def test_no_torch_is_needed():
+    code = (
+        "import sys, numpy as np\n"
+        "from pfld import FaceLandmarker\n"
+        "from pfld.runtime.pictures import read_picture\n"
+        "landmarker = FaceLandmarker.from_pretrained('ghostone', backend='onnx')\n"
+        f"(face,) = landmarker(read_picture({str(PORTRAIT)!r}))\n"
+        "assert face.to_dict()['pose']\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
