@@ -40,6 +40,8 @@ def measure_video(
 ) -> list[VideoSpeed]:
     """Tracking with smoothing behind each backend, and Face Mesh with and without irises, in turns.
 
+    Each follows one face at most, which is Face Mesh's default.
+
     Args:
         portrait: ``(H, W, 3)`` uint8 RGB with one face; a camera moves over it, 640 x 480 pixels.
 
@@ -100,7 +102,7 @@ def _tracker(network: str, backend: str) -> Follower:
     from pfld.runtime.landmarker import FaceLandmarker
     from pfld.runtime.tracker import FaceTracker
 
-    tracker = FaceTracker(FaceLandmarker.from_pretrained(network, backend))
+    tracker = FaceTracker(FaceLandmarker.from_pretrained(network, backend), max_faces=1)
     return lambda frame, time_s: bool(tracker(frame, time_s))
 
 

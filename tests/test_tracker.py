@@ -147,6 +147,16 @@ def test_a_still_face_is_followed_with_a_detection_every_half_second():
     assert scene.located <= 300 + 2
 
 
+def test_the_detector_rests_while_no_other_face_could_be_followed():
+    scene = Scene(Person(still(80)), Person(still(240)))
+    play(FaceTracker(scene, max_faces=1), scene, 3)
+    assert scene.detections <= 2
+    scene = Scene(Person(still(160)), background_quality=0.45)
+    scene.false_boxes, scene.people, scene.creep = [(110, 85, 180, 155)], [], (0, 0)
+    play(FaceTracker(scene, max_faces=1), scene, 3)
+    assert scene.detections >= 5  # a doubtful face is to be confirmed
+
+
 def test_without_faces_it_detects_in_every_frame_and_locates_nothing():
     scene = Scene()
     frames = play(FaceTracker(scene), scene, 1)

@@ -61,7 +61,8 @@ class FaceTracker:
         smoothing: Whether landmarks are smoothed, see
             :class:`pfld.runtime.smoothing.LandmarkSmoother`. The attribute may be changed at any time.
         detect_every_s: Seconds between detections while all is well.
-        max_faces: How many are followed; the largest first come, first served.
+        max_faces: How many are followed; the largest first come, first served. While as many are
+            followed, and surely, the detector rests.
         min_quality: Landmarks below are taken for no face, three frames in a row for a lost one. Faces
             that are followed are rated every third frame, and every frame once there is doubt.
         sure_quality: A face above is followed whether detections confirm it or not.
@@ -149,6 +150,10 @@ class FaceTracker:
         interval_s = self.detect_every_s
         if self._identities.searching:
             interval_s = min(interval_s, SEARCH_S)
+        elif len(self._tracks) >= self.max_faces and all(
+            track.usual_quality >= self.sure_quality for track in self._tracks
+        ):
+            return False  # there is no room for another, and these need no confirmation
         return not self._tracks or abs(time_s - self._searched_s) >= interval_s - 1e-6
 
     def _follow(self, image_rgb: NDArray[np.uint8], time_s: float) -> bool:
