@@ -1,0 +1,71 @@
+"""Evaluation with the detector's faces: matched, missed, turned."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from pfld import FaceLandmarker
+from pfld.evaluate import evaluate, format_evaluation
+from pfld.runtime.backends import find_weights
+from pfld.runtime.pictures import read_picture
+
+PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
+WEIGHTS = find_weights("ghostone", "onnx")
+
+
+def line(landmarks, name, attributes="0 0 0 0 0 0"):
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    box = " ".join(f"{value:.0f}" for value in (*low, *high))
+    points = " ".join(f"{value:.4f}" for value in landmarks.ravel())
+    return f"{points} {box} {attributes} {name}\n"
+
+
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory):
+    """The portrait, annotated with what is found in it, moved by a hundredth of its eye distance, and a
+    picture of noise with the same annotation.
+    """
+    folder = tmp_path_factory.mktemp("protocols")
+    (folder / "WFLW_images").mkdir()
+    lists = folder / "WFLW_annotations" / "list_98pt_rect_attr_train_test"
+    lists.mkdir(parents=True)
+    portrait = read_picture(PORTRAIT)
+    (face,) = FaceLandmarker.from_pretrained()(portrait)
+    eyes = np.linalg.norm(face.landmarks[60] - face.landmarks[72])
+    noise = np.random.default_rng(0).integers(90, 130, portrait.shape, dtype=np.uint8)
+    cv2.imwrite(str(folder / "WFLW_images" / "portrait.png"), portrait[..., ::-1])
+    cv2.imwrite(str(folder / "WFLW_images" / "noise.png"), noise)
+    moved = face.landmarks + np.float32([0.01 * eyes, 0])
+    (lists / "list_98pt_rect_attr_test.txt").write_text(
+        line(moved, "portrait.png", "0 0 0 0 0 1") + line(moved, "noise.png", "1 0 0 0 0 0")
+    )
+    return folder
+
+
+def test_detected_faces_are_compared_and_missed_ones_counted(annotated):
+    evaluation = evaluate(WEIGHTS, annotated, protocol="detector")
+    assert (evaluation.report.count, evaluation.missed) == (1, 1)
+    assert evaluation.report.nme == pytest.approx(0.01, rel=0.1)
+    assert set(evaluation.subsets) == {"blur"}
+    assert evaluation.to_json()["missed"] == 1
+    assert "1 more not detected" in format_evaluation(evaluation)
+
+
+def test_turned_pictures_give_answers_in_the_picture_as_it_is(annotated):
+    evaluation = evaluate(WEIGHTS, annotated, protocol="detector", robustness=True)
+    (curve,) = evaluation.robustness.values()
+    degrees, errors = zip(*curve)
+    assert degrees == (0, 30, 60, 90, 120, 150, 180)
+    assert_allclose(errors[0], 0.01, rtol=0.1)
+    assert max(errors) < 0.1
+
+
+def test_pictures_without_any_detected_face_are_an_error(annotated, tmp_path):
+    lists = annotated / "WFLW_annotations" / "list_98pt_rect_attr_train_test"
+    noise = (lists / "list_98pt_rect_attr_test.txt").read_text().splitlines(keepends=True)[1]
+    (lists / "list_98pt_rect_attr_noise.txt").write_text(noise)
+    with pytest.raises(ValueError, match="none of the 1 annotated faces was detected"):
+        evaluate(WEIGHTS, annotated, "noise", protocol="detector")
