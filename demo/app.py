@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -27,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         print(f"demo/app.py: {error}", file=sys.stderr)
         return 2
+    # Ending the app in this way, too, must remove what visitors left.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="pfld-demo-"))
     try:
         return _serve(arguments, models, places, folder, start)

@@ -71,8 +71,15 @@ def app(tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     log = folder / "log.txt"
     command = [sys.executable, ROOT / "demo" / "app.py", "--port", str(port)]
+    kept = tmp_path_factory.mktemp("kept")
     with open(log, "w") as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"TMPDIR": str(kept)},
+        )
     address = f"http://127.0.0.1:{port}/"
     deadline = time.monotonic() + START_S
     while f"Open {address}" not in log.read_text():
@@ -81,8 +88,10 @@ def app(tmp_path_factory):
     yield address
     assert process.poll() is None, log.read_text()  # whatever the tests did, it still runs
     assert urllib.request.urlopen(address).status == 200
+    assert list(kept.glob("pfld-demo-*"))
     process.terminate()
     process.wait(30)
+    assert not list(kept.glob("pfld-demo-*"))  # nothing of any visitor is left
 
 
 @pytest.fixture(scope="module")
