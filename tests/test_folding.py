@@ -108,24 +108,27 @@ def test_optimiser_steps_follow_the_branches():
     assert curves[0][-1] < curves[0][0]
 
 
-def test_whole_network_gradients_in_float32_are_as_good_as_the_branches():
-    torch.manual_seed(0)
-    network = build_network("ghostone")
-    x, target = torch.randn(8, 3, 112, 112), torch.rand(8, 196)
+def test_whole_network_gradients_in_float32_are_as_good_as_inputs_known_to_a_millionth():
+    # Which ReLUs let through what hangs on the last digits, and so do a few thousandths of the gradient,
+    # by chance: the plain branches in float32 are from 0.001 to 0.009 off, so are folded ones.
+    folded, moved = [], []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        network = build_network("ghostone")
+        x, target = torch.randn(8, 3, 112, 112), torch.rand(8, 196)
 
-    def gradient(*, folded: bool, dtype: torch.dtype) -> torch.Tensor:
-        model = copy.deepcopy(network).to(dtype)
-        set_folded_training(model, enabled=folded)
-        (model(x.to(dtype)) - target.to(dtype)).abs().mean().backward()
-        return torch.cat([p.grad.double().flatten() for p in model.parameters()])
+        def gradient(x: torch.Tensor, *, fold: bool) -> torch.Tensor:
+            model = copy.deepcopy(network).to(x.dtype)  # noqa: B023
+            set_folded_training(model, enabled=fold)
+            (model(x) - target.to(x.dtype)).abs().mean().backward()  # noqa: B023
+            return torch.cat([p.grad.double().flatten() for p in model.parameters()])
 
-    exact = gradient(folded=False, dtype=torch.float64)
-    folded, plain = (
-        (gradient(folded=f, dtype=torch.float32) - exact).norm() / exact.norm()
-        for f in (True, False)
-    )
-    assert_close(gradient(folded=True, dtype=torch.float64), exact, rtol=0, atol=1e-9)
-    assert folded < 1.5 * plain + 1e-3
+        exact = gradient(x.double(), fold=False)
+        assert_close(gradient(x.double(), fold=True), exact, rtol=0, atol=1e-9)
+        beside = x.double() + 1e-6 * torch.randn_like(x)
+        folded.append((gradient(x, fold=True) - exact).norm() / exact.norm())
+        moved.append((gradient(beside, fold=False) - exact).norm() / exact.norm())
+    assert sum(folded) < sum(moved)
 
 
 def smooth_crops(count: int) -> torch.Tensor:
