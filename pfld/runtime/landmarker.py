@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -100,17 +101,30 @@ class FaceLandmarker:
     def _right_way_up(self, image_rgb: NDArray[np.uint8], face: DetectedFace) -> DetectedFace:
         """Of the ways up a face may be, the one the network agrees with itself on.
 
-        Detectors take foreheads for the lower halves of masked faces upside down.
+        Detectors take foreheads for the lower halves of masked faces upside down. Where no way convinces
+        the network, all eight are tried.
         """
         ways = [face, *face.others]
         if face.score < _SURE_SCORE:
             ways.append(_upside_down(face))
         if len(ways) == 1:
             return face
+        best, quality = self._most_consistent(image_rgb, ways)
+        if quality < _SURE_QUALITY:
+            turned = [_turned(face, turns * math.pi / 4) for turns in range(1, 8)]
+            best, _ = self._most_consistent(image_rgb, [best, *turned])
+        return best
+
+    def _most_consistent(
+        self, image_rgb: NDArray[np.uint8], ways: list[DetectedFace]
+    ) -> tuple[DetectedFace, float]:
+        """Of ways up, the first of them preferred, the best, and the quality of its landmarks."""
         _, found, mirrored = self._second_look(image_rgb, ways)
+        quality = _quality(found, mirrored)
         doubt = np.log(_disagreement(found, mirrored))
-        doubt[1:][_quality(found, mirrored)[1:] < _SURE_QUALITY] = np.inf
-        return ways[int(np.argmin(doubt - _SCORE_WEIGHT * np.array([way.score for way in ways])))]
+        doubt[1:][quality[1:] < _SURE_QUALITY] = np.inf
+        best = np.argmin(doubt - _SCORE_WEIGHT * np.array([way.score for way in ways]))
+        return ways[best], float(quality[best])
 
     def _second_look(
         self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]
@@ -182,6 +196,14 @@ def _upside_down(face: DetectedFace) -> DetectedFace:
     middle = face.eyes.sum(axis=0) - (face.box[:2] + face.box[2:]) / 2
     box = np.concatenate([middle - half, middle + half])
     return DetectedFace(box, face.score - _FLIP_COST, face.eyes[::-1])
+
+
+def _turned(face: DetectedFace, angle: float) -> DetectedFace:
+    """The face with its eyes turned about the middle of its box, by radians."""
+    middle = (face.box[:2] + face.box[2:]) / 2
+    cos, sin = math.cos(angle), math.sin(angle)
+    eyes = (face.eyes - middle) @ np.float32([[cos, sin], [-sin, cos]]) + middle
+    return DetectedFace(face.box, face.score - _FLIP_COST, eyes)
 
 
 def _upright_shape(scheme: LandmarkScheme) -> NDArray[np.complex128]:
