@@ -23,7 +23,8 @@ _BOX_SCALE, _BOX_SHIFT = 1.16, 0.065
 # Between two ways up a face may be: 0.06 of the detector's score weigh as much as half the network's
 # disagreement with itself in a mirror.
 _SCORE_WEIGHT = 12
-_SURE_SCORE = 0.75  # from which a detector is not wrong about what is up
+_UPRIGHT_WEIGHT = 0.25  # as much again for an upright head against one on its side
+_SURE_SCORE = 0.8  # from which a detector is not wrong about what is up
 _SURE_QUALITY = 0.8  # below which landmarks speak for no way up that the detector does not prefer
 _FLIP_COST = 0.04  # of score, for a way up the detector has not seen
 
@@ -123,7 +124,8 @@ class FaceLandmarker:
         quality = _quality(found, mirrored)
         doubt = np.log(_disagreement(found, mirrored))
         doubt[1:][quality[1:] < _SURE_QUALITY] = np.inf
-        best = np.argmin(doubt - _SCORE_WEIGHT * np.array([way.score for way in ways]))
+        prior = [_SCORE_WEIGHT * way.score + _UPRIGHT_WEIGHT * math.cos(way.roll) for way in ways]
+        best = np.argmin(doubt - prior)
         return ways[best], float(quality[best])
 
     def _second_look(
