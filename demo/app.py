@@ -17,6 +17,8 @@ from admission import Admission
 from models import Choice, Models
 from results import remove_old
 
+from pfld.command_line import positive
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the app until it is interrupted."""
@@ -102,21 +104,14 @@ def _parser() -> argparse.ArgumentParser:
         "--share", action="store_true", help="a public link, through Gradio's servers"
     )
     parser.add_argument(
-        "--max-upload-mb", type=_positive, default=200, help="of a file, in MB (200)"
+        "--max-upload-mb", type=positive, default=200, help="of a file, in MB (200)"
     )
-    parser.add_argument("--max-video-s", type=_positive, default=120, help="of a video, in s (120)")
-    parser.add_argument("--max-live", type=_positive, default=4, help="cameras at once (4)")
+    parser.add_argument("--max-video-s", type=positive, default=120, help="of a video, in s (120)")
+    parser.add_argument("--max-live", type=positive, default=4, help="cameras at once (4)")
     parser.add_argument(
-        "--max-jobs", type=_positive, default=2, help="photos and videos at once (2)"
+        "--max-jobs", type=positive, default=2, help="photos and videos at once (2)"
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.geometry import FaceCrop
+from pfld.geometry import FaceCrop, extract_all
 from pfld.runtime.backends import Backend
 from pfld.weight_metadata import PIXELS
 
@@ -88,7 +88,7 @@ class _Batches:
         preprocessing = backend.metadata.preprocessing
         size, zoom = preprocessing.input_size, preprocessing.crop_scale / self._scale
         crops = [FaceCrop(c.center_x, c.center_y, c.side * zoom, c.angle) for c in self._crops]
-        pixels = self._once((size, zoom), lambda: self._cut(crops, size))
+        pixels = self._once((size, zoom), lambda: extract_all(self._image, crops, size))
         if backend.metadata.interface == PIXELS:
             return crops, backend.predict, pixels
         return crops, backend, self._once(preprocessing, lambda: preprocessing(pixels))
@@ -97,12 +97,6 @@ class _Batches:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
-
-    def _cut(self, crops: Sequence[FaceCrop], size: int) -> NDArray[np.uint8]:
-        pixels = np.empty((len(crops), size, size, 3), np.uint8)
-        for index, crop in enumerate(crops):
-            pixels[index] = crop.extract(self._image, size)
-        return pixels
 
 
 def _distances(

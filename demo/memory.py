@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
 _CALLS = 5
 _GIVEN_UP_S = 120
@@ -30,29 +29,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("mode", help="backend")
     arguments = parser.parse_args(argv)
     from pfld.benchmark_runtime import random_batch
+    from pfld.process_memory import peak_memory_mib
     from pfld.runtime.backends import load_backend
 
     backend = load_backend(arguments.network, arguments.mode)
     batch = random_batch(backend)[:1]
     for _ in range(_CALLS):
         backend(batch)
-    peak = _peak_mib()
+    peak = peak_memory_mib()
     if peak is not None:
         print(peak)
     return 0
-
-
-def _peak_mib() -> float | None:
-    status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage says here starts from the parent process's memory
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) / 2**10
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ import time
 from typing import Any
 
 import numpy as np
-from flicker import FlickerMeter
 from models import Choice, Models
 from numpy.typing import NDArray
 
 from pfld.runtime.backends import Backend
 from pfld.runtime.face import Face
+from pfld.runtime.jitter import JitterMeter
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.runtime.tracker import FaceTracker
+
+_FLICKER_FRAMES = 62  # two seconds
 
 
 class Stopwatch:
@@ -56,7 +58,7 @@ class Visitor:
         self._tracker: FaceTracker | None = None
         self._choice: Choice | None = None
         self._stopwatch: Stopwatch | None = None
-        self._meter = FlickerMeter()
+        self._meter = JitterMeter(_FLICKER_FRAMES)
         self._measured: tuple[int | None, bool] | None = None
 
     def follow(

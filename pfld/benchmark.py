@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pfld import benchmark_training
 from pfld.benchmark_runtime import BackendSpeed, measure_backends
-from pfld.benchmark_training import positive
 from pfld.benchmark_video import VideoSpeed, measure_video
+from pfld.command_line import positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
 from pfld.runtime.backends import BACKENDS, shipped_networks

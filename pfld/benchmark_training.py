@@ -10,7 +10,9 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
+from pfld.command_line import positive
 from pfld.files import write_whole
+from pfld.process_memory import peak_memory_mib
 
 VARIANTS = {
     "folded": "GhostOne, six branches folded",
@@ -65,16 +67,7 @@ def measure_training(
         optimiser.step()
         seconds.append(time.perf_counter() - start)
     # The first step allocates and compiles kernels.
-    return TrainingSpeed(variant, batch_size / statistics.median(seconds[1:]), _peak_memory_mib())
-
-
-def _peak_memory_mib() -> float | None:
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return TrainingSpeed(variant, batch_size / statistics.median(seconds[1:]), peak_memory_mib())
 
 
 def compare_training(*, batch_size: int, steps: int, rounds: int) -> list[TrainingSpeed]:
@@ -125,14 +118,6 @@ def add_parser(kinds: argparse._SubParsersAction) -> None:
     training.add_argument("--variant", choices=VARIANTS, help="measure one, in this process")
     training.add_argument("--json", metavar="FILE", help="write results there, - for stdout")
     training.set_defaults(run=_run)
-
-
-def positive(text: str) -> int:
-    """A count from the command line."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:

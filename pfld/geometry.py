@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,6 +116,16 @@ class FaceCrop:
         part = cv2.copyMakeBorder(part, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
         size = part.shape[1] // factor, part.shape[0] // factor
         return cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.array([x0, y0]), factor
+
+
+def extract_all(
+    image: NDArray[np.uint8], crops: Sequence[FaceCrop], size: int
+) -> NDArray[np.uint8]:
+    """The pixels ``(N, size, size, 3)`` of any number of crops of one picture, none included."""
+    pixels = np.empty((len(crops), size, size, 3), np.uint8)
+    for index, crop in enumerate(crops):
+        pixels[index] = crop.extract(image, size)
+    return pixels
 
 
 def _clipped(low: float, high: float, size: int) -> tuple[int, int]:

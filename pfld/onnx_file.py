@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,14 +44,17 @@ def labelled(model: onnx.ModelProto, metadata: WeightMetadata) -> bytes:
     return named.SerializeToString()
 
 
-def open_session(data: bytes) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on one thread of the CPU."""
+def open_session(
+    source: bytes | str | os.PathLike[str], *, threads: int = 1
+) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on so many threads of the CPU, for a file or what is in one."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def landmarks_px(

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pfld.command_line import positive
 from pfld.interruption import Interruption
 from pfld.runtime.backends import BACKENDS, find_weights
 from pfld.sources import printable
@@ -88,12 +89,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="what computes (default onnx, reparameterized for weights of PyTorch)",
     )
     parser.add_argument(
-        "--threads", metavar="N", type=_positive, default=1, help="for the network (default 1)"
+        "--threads", metavar="N", type=positive, default=1, help="for the network (default 1)"
     )
     parser.add_argument(
         "--max-faces",
         metavar="N",
-        type=_positive,
+        type=positive,
         help="at most, the largest (default all in pictures, 8 at a time in videos)",
     )
     parser.add_argument(
@@ -189,13 +190,6 @@ def _predict(arguments: argparse.Namespace, interruption: Interruption) -> Predi
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def _score(text: str) -> float:

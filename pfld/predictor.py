@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.preprocess import Preprocessing
-from pfld.runtime.backends import load_own_backend
+from pfld.runtime.backends import in_batches, load_own_backend
 from pfld.weight_metadata import WeightMetadata
 
 if TYPE_CHECKING:
     from torch import nn
-
-BATCH_SIZE = 32
 
 # RGB crops (N, S, S, 3) uint8 to points (N, L, 2) float32 in fractions of the crop.
 Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -57,15 +55,14 @@ def predict_landmarks(
     parameter = next(network.parameters())
     training = [module for module in network.modules() if module.training]
     network.eval()
-    points = []
+
+    def located(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batch = torch.from_numpy(preprocessing(pixels)).to(parameter.device, parameter.dtype)
+        return network(batch).float().unflatten(1, (-1, 2)).cpu().numpy()
+
     try:
         with torch.inference_mode():
-            # At least one round, so that no crops give no points and a wrong shape is noticed.
-            for start in range(0, max(len(crops), 1), BATCH_SIZE):
-                batch = torch.from_numpy(preprocessing(crops[start : start + BATCH_SIZE]))
-                found = network(batch.to(parameter.device, parameter.dtype))
-                points.append(found.float().unflatten(1, (-1, 2)).cpu().numpy())
+            return in_batches(located, crops)
     finally:
         for module in training:
             module.training = True
-    return np.concatenate(points)

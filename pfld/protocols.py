@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,9 @@ from pfld.crop_jitter import CropJitter
 from pfld.data.annotations import FaceAnnotation
 from pfld.data.images import read_image
 from pfld.geometry import FaceCrop
-from pfld.predictor import BATCH_SIZE, Predictor
+from pfld.predictor import Predictor
 from pfld.preprocess import Preprocessing
+from pfld.runtime.backends import BATCH_SIZE
 from pfld.runtime.detector import DetectedFace
 from pfld.runtime.landmarker import FaceLandmarker
 
@@ -38,20 +38,12 @@ class Answers:
     landmarks: NDArray[np.float64]
 
 
-class FaceSource(Protocol):
-    """One way to look for annotated faces."""
-
-    def __call__(
-        self,
-        faces: list[FaceAnnotation],
-        variants: tuple[CropJitter, ...],
-        skipped: dict[int, str],
-    ) -> Iterator[Answers]:
-        """Faces picture by picture, so that each is decoded once; unreadable ones go into ``skipped``."""
-
-
 class GroundTruthCrops:
-    """Crops about the annotated landmarks; variants miss them by so much."""
+    """Crops about the annotated landmarks; variants miss them by so much.
+
+    A call gives the answers for some faces after others, those of a picture together so that it is
+    decoded once; faces whose pictures cannot be read go into ``skipped``, with the reason.
+    """
 
     def __init__(self, predict: Predictor, preprocessing: Preprocessing) -> None:
         self.predict = predict
@@ -66,7 +58,8 @@ class GroundTruthCrops:
         size = self.preprocessing.input_size
         cropped = (
             (index, crops, np.stack([crop.extract(image, size) for crop in crops]))
-            for index, image in _pictures(faces, skipped)
+            for indices, image in _pictures(faces, skipped)
+            for index in indices
             for crops in [self._crops(faces[index], index, variants)]
         )
         while batch := list(islice(cropped, BATCH_SIZE)):
@@ -92,6 +85,8 @@ class GroundTruthCrops:
 class DetectorCrops:
     """Faces as :class:`pfld.runtime.landmarker.FaceLandmarker` finds them in the whole picture, the one
     nearest to the annotated face; variants are rolls: the picture turned by so many degrees.
+
+    A call is that of :class:`GroundTruthCrops`.
     """
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
@@ -103,32 +98,32 @@ class DetectorCrops:
         variants: tuple[CropJitter, ...],
         skipped: dict[int, str],
     ) -> Iterator[Answers]:
-        for index, image in _pictures(faces, skipped):
-            target = faces[index].landmarks_px
-            found = [self._find(image, target, variant.amount) for variant in variants]
-            yield Answers([index], np.stack(found)[None])
+        for indices, image in _pictures(faces, skipped):
+            targets = [faces[index].landmarks_px for index in indices]
+            found = [self._find(image, targets, variant.amount) for variant in variants]
+            yield Answers(indices, np.stack(found, axis=1))
 
     def _find(
-        self, image: NDArray[np.uint8], target: NDArray[np.float32], degrees: float
+        self, image: NDArray[np.uint8], targets: list[NDArray[np.float32]], degrees: float
     ) -> NDArray[np.float64]:
-        """Landmarks ``(L, 2)`` of the face at ``target``, NaN if it is missed."""
+        """Landmarks ``(B, L, 2)`` of the faces at ``targets``, NaN where one is missed."""
         height, width = image.shape[:2]
         turned = FaceCrop(width / 2, height / 2, math.hypot(width, height), math.radians(-degrees))
+        side = math.ceil(turned.side)
         if degrees:
-            side = math.ceil(turned.side)
-            image, target = turned.extract(image, side), turned.to_crop(target) * side
-        box = FaceCrop.around(target, scale=1.0)
-        near = [
-            detected
-            for detected in self.landmarker.detect(image, thorough=True)
-            if _distance(detected, box) < 0.5
-        ]
-        if not near:
-            return np.full((self.landmarker.backend.metadata.num_landmarks, 2), np.nan)
-        detected = min(near, key=lambda face: _distance(face, box))
-        (face,) = self.landmarker.refine(image, [detected])
-        landmarks = turned.to_image(face.landmarks / side) if degrees else face.landmarks
-        return landmarks.astype(np.float64)
+            image = turned.extract(image, side)
+            targets = [turned.to_crop(target) * side for target in targets]
+        detected = self.landmarker.detect(image, thorough=True)
+        num_landmarks = self.landmarker.backend.metadata.num_landmarks
+        found = np.full((len(targets), num_landmarks, 2), np.nan)
+        for index, target in enumerate(targets):
+            box = FaceCrop.around(target, scale=1.0)
+            nearest = min(detected, key=lambda face: _distance(face, box), default=None)  # noqa: B023
+            if nearest is None or _distance(nearest, box) >= 0.5:
+                continue
+            (face,) = self.landmarker.refine(image, [nearest])
+            found[index] = turned.to_image(face.landmarks / side) if degrees else face.landmarks
+        return found
 
 
 def _distance(detected: DetectedFace, box: FaceCrop) -> float:
@@ -140,14 +135,12 @@ def _distance(detected: DetectedFace, box: FaceCrop) -> float:
 
 def _pictures(
     faces: list[FaceAnnotation], skipped: dict[int, str]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Each face's index and picture ``(H, W, 3)``, face by face."""
+) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
+    """Each picture ``(H, W, 3)`` that can be read, with the indices of its faces."""
     order = sorted(range(len(faces)), key=lambda index: faces[index].image_path)
-    for path, indices in groupby(order, key=lambda index: faces[index].image_path):
+    for path, group in groupby(order, key=lambda index: faces[index].image_path):
+        indices = list(group)
         try:
-            image = read_image(path)
+            yield indices, read_image(path)
         except (ValueError, OSError) as error:
             skipped |= {index: str(error) for index in indices}
-            continue
-        for index in indices:
-            yield index, image

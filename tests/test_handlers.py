@@ -14,7 +14,6 @@ from benchmark import on_benchmark
 from charts import bar_chart, line_chart
 from drawing import Drawing
 from fake_models import SHAPE, FakeBackend, fake_models
-from flicker import FlickerMeter
 from frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
 from handlers import on_frame, on_pair_frame, on_pair_photo, on_photo, on_streamed_frame
 from models import Choice
@@ -24,6 +23,7 @@ from tables import face_table, notice, pair_table
 from video import VideoOptions, on_video
 from visitor import Visitor
 
+from pfld.runtime.jitter import JitterMeter
 from pfld.runtime.pictures import read_picture
 from pfld.runtime.video import VideoWriter
 
@@ -164,7 +164,7 @@ def test_smoothing_may_change_from_frame_to_frame(models, portrait):
 
 
 def test_flicker_of_steady_motion_is_none_however_frames_come():
-    meter, uneven = FlickerMeter(), FlickerMeter()
+    meter, uneven = JitterMeter(frames=62), JitterMeter(frames=62)
     for index in range(20):
         meter.add(SHAPE * 100 + 3 * index, index / 30)
     for index in (0, 1, 3, 4, 7, 8, 9, 11):
@@ -173,7 +173,7 @@ def test_flicker_of_steady_motion_is_none_however_frames_come():
 
 
 def test_flicker_shows_noise_and_is_forgotten():
-    rng, meter = np.random.default_rng(0), FlickerMeter()
+    rng, meter = np.random.default_rng(0), JitterMeter(frames=62)
     for index in range(40):
         meter.add(SHAPE * 100 + rng.normal(0, 1, SHAPE.shape), index / 30)
     assert meter.value > 0.01

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfld.onnx_file import open_session
 from pfld.weight_metadata import PIXELS, WeightMetadata, require_channel_order
 
 SHIPPED = Path(__file__).parents[2] / "weights"
-_BATCH_SIZE = 32  # crops per call; more are no faster and take memory
+BATCH_SIZE = 32  # crops per call; more are no faster and take memory
 
 # Backends by name, with the end of the name of the weight file each reads.
 BACKENDS = {
@@ -66,15 +67,21 @@ class Backend(ABC):
         Raises:
             ValueError: For another shape or dtype.
         """
-        preprocessing = self.metadata.preprocessing
-        if len(crops) <= _BATCH_SIZE:
-            return self(preprocessing(crops))
-        starts = range(0, len(crops), _BATCH_SIZE)
-        return np.concatenate([self(preprocessing(crops[i : i + _BATCH_SIZE])) for i in starts])
+        return in_batches(lambda batch: self(self.metadata.preprocessing(batch)), crops)
 
     @abstractmethod
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """What :meth:`__call__` gives, for a batch that is known to fit and not empty."""
+
+
+def in_batches(call: Callable[[NDArray], NDArray], crops: NDArray) -> NDArray:
+    """What ``call`` gives for :data:`BATCH_SIZE` crops at a time, joined.
+
+    No crops are a call as well, so that they give no points and a wrong shape is noticed.
+    """
+    starts = range(0, max(len(crops), 1), BATCH_SIZE)
+    found = [call(crops[start : start + BATCH_SIZE]) for start in starts]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 class TorchBackend(Backend):
@@ -130,16 +137,8 @@ class OnnxBackend(Backend):
     """
 
     def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
+            session = open_session(path, threads=threads)
         except Exception as error:  # its classes of error have no common base of their own
             raise ValueError(f"{path} is damaged or no ONNX file: {error}") from error
         metadata = _onnx_metadata(session.get_modelmeta().custom_metadata_map, path)
@@ -154,10 +153,10 @@ class OnnxBackend(Backend):
             return super().predict(crops)
         preprocessing = self.metadata.preprocessing
         preprocessing.require_crops(crops)
-        starts = range(0, max(len(crops), 1), _BATCH_SIZE)
-        batches = (crops[i : i + _BATCH_SIZE] for i in starts)
-        found = [self._session.run(["landmarks_px"], {"crops_rgb": b})[0] for b in batches]
-        return np.concatenate(found) / np.float32(preprocessing.input_size)
+        found = in_batches(
+            lambda batch: self._session.run(["landmarks_px"], {"crops_rgb": batch})[0], crops
+        )
+        return found / np.float32(preprocessing.input_size)
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.metadata.interface == PIXELS:

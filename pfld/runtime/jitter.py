@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 # the spread stays as the head turns: 4 % less at 60 degrees.
 EYE_DISTANCE_PER_SPREAD = 1.56
 
+_UNEVEN = 0.15  # by how much of the longer one two steps of time may differ
+
 
 def face_size(landmarks: ArrayLike) -> float:
     """The size of a face with points ``(L, 2)``, in their unit: about the outer eye corners' distance.
@@ -29,6 +31,9 @@ def face_size(landmarks: ArrayLike) -> float:
 class JitterMeter:
     """Flicker of one face's landmarks over the frames of the last moments.
 
+    Where frames come with their times, three of them count if their steps of time are alike; else steady
+    motion would count as flicker.
+
     Args:
         frames: How many frames, at least three.
 
@@ -40,17 +45,22 @@ class JitterMeter:
         if frames < 3:
             raise ValueError(f"flicker shows in three frames or more, got frames={frames}")
         self._last: deque[NDArray[np.float64]] = deque(maxlen=3)
+        self._times_s: deque[float | None] = deque(maxlen=3)
         self._squares: deque[float] = deque(maxlen=frames - 2)
 
     def reset(self) -> None:
         """Forgets all frames; for another face, or after a gap."""
         self._last.clear()
+        self._times_s.clear()
         self._squares.clear()
 
-    def add(self, landmarks: ArrayLike) -> float:
+    def add(self, landmarks: ArrayLike, time_s: float | None = None) -> float:
         """Takes in a frame's landmarks ``(L, 2)`` and returns :attr:`value`.
 
         Another number of points than before, or points :func:`jitter` refuses, start afresh.
+
+        Args:
+            time_s: When the frame was taken, in seconds; for all frames or none.
         """
         points = np.array(landmarks, dtype=np.float64)
         if not np.isfinite(points).all() or not face_size(points) > 0:
@@ -59,9 +69,18 @@ class JitterMeter:
         if self._last and self._last[-1].shape != points.shape:
             self.reset()
         self._last.append(points)
-        if len(self._last) == 3:
+        self._times_s.append(time_s)
+        if len(self._last) == 3 and self._even():
             self._squares.append(float(_squared_flicker(np.stack(self._last))[0]))
         return self.value
+
+    def _even(self) -> bool:
+        """Whether the last three frames came at equal steps, as far as is known."""
+        first, second, third = self._times_s
+        if third is None:
+            return True
+        steps = second - first, third - second
+        return min(steps) > (1 - _UNEVEN) * max(steps) > 0
 
     @property
     def value(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pfld.data.face_model import head_points
-from pfld.geometry import FaceCrop
+from pfld.geometry import FaceCrop, extract_all
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
 from pfld.runtime.backends import Backend, load_backend
 from pfld.runtime.detector import DetectedFace, FaceDetector
@@ -173,15 +173,12 @@ class FaceLandmarker:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Landmarks ``(F, L, 2)`` in fractions of the crops, and again as seen in a mirror or NaN."""
         size = self.backend.metadata.preprocessing.input_size
-        count = len(crops)
-        pixels = np.empty((count * (1 + mirror), size, size, 3), np.uint8)
-        for index, crop in enumerate(crops):
-            pixels[index] = crop.extract(image_rgb, size)
+        pixels = extract_all(image_rgb, crops, size)
         if not mirror:
             found = self.backend.predict(pixels)
             return found, np.full_like(found, np.nan)
-        pixels[count:] = pixels[:count, :, ::-1]
-        found, mirrored = np.split(self.backend.predict(pixels), 2)
+        both = np.concatenate([pixels, pixels[:, :, ::-1]])
+        found, mirrored = np.split(self.backend.predict(both), 2)
         mirrored = mirrored[:, self._mirror]
         mirrored[..., 0] = 1 - mirrored[..., 0]
         return found, mirrored
