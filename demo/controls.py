@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
 import gradio as gr
 from models import MODE_TITLES, Models
+from tables import notice
 
 SHOWN = (
     ("Contours", "contours"),
@@ -45,6 +50,60 @@ def network_and_mode(models: Models) -> tuple[gr.Radio, gr.Radio]:
 def mode_choices(models: Models, network: str) -> list[tuple[str, str]]:
     """Titles and names of the modes of a network."""
     return [(MODE_TITLES[mode], mode) for mode in models.modes(network)]
+
+
+def downloads(files: Sequence[Path | None]) -> list[gr.DownloadButton]:
+    """Download buttons with these files; without one a button cannot be pressed."""
+    return [
+        gr.DownloadButton(value=None if file is None else str(file), interactive=file is not None)
+        for file in files
+    ]
+
+
+def run_on_click(
+    start: gr.Button,
+    cancel: gr.Button,
+    work: Callable,
+    inputs: Sequence[gr.components.Component] | None,
+    outputs: Sequence[gr.components.Component],
+    *,
+    cancelled: str,
+    **limits: Any,
+) -> None:
+    """Wires a button to work that takes a while, and another that ends it.
+
+    Args:
+        outputs: The first of them a status, which says ``cancelled`` then.
+        limits: How much of it there may be at once, as Gradio's events take it.
+    """
+    run = start.click(
+        work, inputs, outputs, show_progress="hidden", api_visibility="private", **limits
+    )
+    cancel.click(
+        lambda: notice(cancelled),
+        None,
+        outputs[0],
+        cancels=[run],
+        queue=False,
+        api_visibility="private",
+    )
+
+
+def run_on_change(
+    work: Callable,
+    inputs: Sequence[gr.components.Component],
+    outputs: Sequence[gr.components.Component],
+) -> None:
+    """Has a photo looked at again whenever one of ``inputs`` changes."""
+    gr.on(
+        [part.change for part in inputs],
+        work,
+        inputs,
+        outputs,
+        trigger_mode="always_last",
+        api_visibility="private",
+        concurrency_id="jobs",
+    )
 
 
 def shown(label: str = "Draw") -> gr.CheckboxGroup:

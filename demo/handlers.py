@@ -12,7 +12,7 @@ import numpy as np
 from comparison import Comparison, compare
 from drawing import Drawing
 from frames import face_to_json
-from models import QUICKEST_FIRST, Choice, Models
+from models import Choice, Models
 from numpy.typing import NDArray
 from visitor import Visitor
 
@@ -126,19 +126,15 @@ def on_pair_frame(
         ValueError: For settings or a time that make no sense.
     """
     first, second = (Choice.parse(settings.get(name, "")) for name in ("first", "second"))
-    modes = models.modes(first.network)
-    quickest = next((mode for mode in QUICKEST_FIRST if mode in modes), first.mode)
-    finder = {"network": first.network, "mode": quickest}
-    finder, max_faces, time_s = _live_settings({**settings, **finder}, time_s)
+    finder = models.quickest(first.network)
+    max_faces, time_s = _limits(settings, time_s)
     with visitor.lock:
         start = time.perf_counter()
-        if 0 <= visitor.time_s - time_s < 1:
+        if visitor.is_past(time_s):
             return {"late": True}
-        faces = []
-        if image_rgb is not None:
-            faces = visitor.follow(
-                models, finder, image_rgb, time_s, max_faces=max_faces, smoothing=False
-            )
+        faces = visitor.follow(
+            models, finder, image_rgb, time_s, max_faces=max_faces, smoothing=False
+        )
         landmarker = models.landmarker(first)
         crops = [landmarker.crop_around(face.landmarks) for face in faces]
         backends = models.backend(first), models.backend(second)
@@ -196,17 +192,16 @@ def _follow(
     time_s: float,
     settings: Mapping[str, Any],
 ) -> tuple[list[Face], dict[str, Any]]:
-    choice, max_faces, time_s = _live_settings(settings, time_s)
+    choice = Choice(str(settings.get("network")), str(settings.get("mode")))
+    smoothing = bool(settings.get("smoothing", True))
+    max_faces, time_s = _limits(settings, time_s)
     with visitor.lock:
         start = time.perf_counter()
-        if 0 <= visitor.time_s - time_s < 1:
+        if visitor.is_past(time_s):
             return [], {"late": True}
-        faces = []
-        if image_rgb is not None:
-            smoothing = bool(settings.get("smoothing", True))
-            faces = visitor.follow(
-                models, choice, image_rgb, time_s, max_faces=max_faces, smoothing=smoothing
-            )
+        faces = visitor.follow(
+            models, choice, image_rgb, time_s, max_faces=max_faces, smoothing=smoothing
+        )
         answer = {
             "faces": [face_to_json(face) for face in faces],
             "network_ms": 0.0 if image_rgb is None else _ms(visitor.network_s),
@@ -216,15 +211,15 @@ def _follow(
         return faces, answer
 
 
-def _live_settings(settings: Mapping[str, Any], time_s: float) -> tuple[Choice, int, float]:
-    choice = Choice(str(settings.get("network")), str(settings.get("mode")))
+def _limits(settings: Mapping[str, Any], time_s: float) -> tuple[int, float]:
+    """The number of faces and the time, as numbers that make sense."""
     try:
         max_faces, time_s = int(settings.get("max_faces", 1)), float(time_s)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the number of faces and the time are numbers: {error}") from error
     if not 1 <= max_faces <= MOST_FACES or not math.isfinite(time_s):
         raise ValueError(f"1 to {MOST_FACES} faces can be followed, got {max_faces} at {time_s} s")
-    return choice, max_faces, time_s
+    return max_faces, time_s
 
 
 def _read_upload(path: str) -> NDArray[np.uint8]:

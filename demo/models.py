@@ -103,8 +103,12 @@ class Models:
     @property
     def default(self) -> Choice:
         """The default network in the quickest mode there is for it."""
-        modes = self.modes(self.default_network)
-        return Choice(self.default_network, next(mode for mode in QUICKEST_FIRST if mode in modes))
+        return self.quickest(self.default_network)
+
+    def quickest(self, network: str) -> Choice:
+        """A network in the quickest mode there are weights for; in one there are none for, if in none."""
+        modes = self.modes(network)
+        return Choice(network, next((mode for mode in QUICKEST_FIRST if mode in modes), "onnx"))
 
     @property
     def default_pair(self) -> tuple[Choice, Choice]:
@@ -152,9 +156,7 @@ class Models:
         Raises:
             ValueError: As :meth:`backend` has it.
         """
-        modes = self.modes(network)
-        mode = next((mode for mode in QUICKEST_FIRST if mode in modes), "onnx")
-        return self.backend(Choice(network, mode)).metadata
+        return self.backend(self.quickest(network)).metadata
 
     def load(self) -> Iterator[tuple[Choice, float]]:
         """Loads and warms up what is not loaded yet, the default first: each with the seconds it took.

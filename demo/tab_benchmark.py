@@ -7,6 +7,7 @@ import platform
 import gradio as gr
 from benchmark import BenchmarkReport, on_benchmark
 from charts import bar_chart, progress_bar
+from controls import run_on_click
 from models import Models
 from tables import benchmark_table, notice
 
@@ -34,21 +35,14 @@ def benchmark_tab(models: Models) -> None:
         cancel = gr.Button("Cancel", scale=0, min_width=120, elem_id="benchmark-cancel")
     status = gr.HTML(notice(invitation), elem_id="benchmark-status")
     results = gr.HTML(elem_id="benchmark-results")
-    run = start.click(
+    run_on_click(
+        start,
+        cancel,
         measure,
         None,
         [status, results],
-        show_progress="hidden",
+        cancelled="Cancelled. What was measured stays.",
         concurrency_limit=1,
-        api_visibility="private",
-    )
-    cancel.click(
-        lambda: notice("Cancelled. What was measured stays."),
-        None,
-        status,
-        cancels=[run],
-        queue=False,
-        api_visibility="private",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 from admission import Admission
-from controls import SHOWN_AT_FIRST, shown
+from controls import SHOWN_AT_FIRST, run_on_change, shown
 from drawing import Drawing
 from gradio.data_classes import DataWithFiles
 from handlers import MOST_FACES, NO_FACE, on_pair_frame, on_pair_photo
@@ -89,12 +89,4 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
     controls = [first, second, max_faces, show]
     for control in controls:
         control.change(None, controls, js=settings_script("pair", _NAMES))
-    gr.on(
-        [event for part in (photo, first, second, show) for event in [part.change]],
-        compare_photo,
-        [photo, first, second, show],
-        [left, right, status, table],
-        trigger_mode="always_last",
-        api_visibility="private",
-        concurrency_id="jobs",
-    )
+    run_on_change(compare_photo, [photo, first, second, show], [left, right, status, table])

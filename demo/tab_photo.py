@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import gradio as gr
 import numpy as np
-from controls import network_and_mode, shown
+from controls import downloads, network_and_mode, run_on_change, shown
 from drawing import Drawing
 from handlers import NO_FACE, Photo, on_photo
 from models import Choice, Models
@@ -26,27 +26,15 @@ def photo_tab(models: Models, folder: Path) -> None:
 
     def annotate(path: str | None, network: str, mode: str, show: list[str]):
         if not path:
-            return (
-                None,
-                notice(_INVITATION),
-                *_no_files(),
-            )
+            return None, notice(_INVITATION), *downloads([None] * 2)
         choice = Choice(network, mode)
         try:
             photo = on_photo(models, path, choice)
         except (ValueError, OSError) as error:
-            return (
-                None,
-                notice(str(error), "error"),
-                *_no_files(),
-            )
+            return None, notice(str(error), "error"), *downloads([None] * 2)
         drawn = Drawing.of(show)(photo.image_rgb, photo.faces)
-        files = [str(file) for file in save_photo(photo, drawn, choice, folder)]
-        return (
-            fit(drawn),
-            _summary(photo),
-            *[gr.DownloadButton(value=f, interactive=True) for f in files],
-        )
+        files = downloads(save_photo(photo, drawn, choice, folder))
+        return fit(drawn), _summary(photo), *files
 
     with gr.Row(equal_height=False, elem_classes="pf-split"):
         with gr.Column(scale=1, min_width=280):
@@ -66,19 +54,7 @@ def photo_tab(models: Models, folder: Path) -> None:
             with gr.Row():
                 png = gr.DownloadButton("Download PNG", interactive=False, elem_id="photo-png")
                 data = gr.DownloadButton("Download JSON", interactive=False, elem_id="photo-json")
-    gr.on(
-        [picture.change, mode.change, network.change, show.change],
-        annotate,
-        [picture, network, mode, show],
-        [drawn, status, png, data],
-        trigger_mode="always_last",
-        api_visibility="private",
-        concurrency_id="jobs",
-    )
-
-
-def _no_files() -> list[gr.DownloadButton]:
-    return [gr.DownloadButton(value=None, interactive=False) for _ in range(2)]
+    run_on_change(annotate, [picture, network, mode, show], [drawn, status, png, data])
 
 
 def photo_input(elem_id: str) -> gr.Image:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 from charts import line_chart, progress_bar
-from controls import network_and_mode, shown
+from controls import downloads, network_and_mode, run_on_click, shown
 from drawing import Drawing
 from handlers import MOST_FACES
 from models import Choice, Models
@@ -20,19 +20,17 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
 
     def process(path, network, mode, smoothing, max_faces, show):
         if not path:
-            yield notice("Choose a video first.", "error"), None, "", *_no_files()
+            yield notice("Choose a video first.", "error"), None, "", *downloads([None] * 2)
             return
         options = VideoOptions(max_s, int(max_faces), bool(smoothing), Drawing.of(show))
         try:
-            yield progress_bar("Opening the video …", 0, None), None, "", *_no_files()
+            yield progress_bar("Opening the video …", 0, None), None, "", *downloads([None] * 2)
             for report in on_video(models, path, Choice(network, mode), folder, options):
                 yield _progress(report), *[gr.skip()] * 4
         except (ValueError, OSError) as error:
-            yield notice(str(error), "error"), None, "", *_no_files()
+            yield notice(str(error), "error"), None, "", *downloads([None] * 2)
             return
-        files = [
-            gr.DownloadButton(value=str(f), interactive=True) for f in (report.video, report.table)
-        ]
+        files = downloads([report.video, report.table])
         yield _summary(report), str(report.video), _charts(report), *files
 
     with gr.Row(equal_height=False, elem_classes="pf-split"):
@@ -53,26 +51,15 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
                 copy = gr.DownloadButton("Download video", interactive=False, elem_id="video-copy")
                 table = gr.DownloadButton("Download CSV", interactive=False, elem_id="video-table")
             charts = gr.HTML(elem_id="video-charts")
-    run = start.click(
+    run_on_click(
+        start,
+        cancel,
         process,
         [video, network, mode, smoothing, max_faces, show],
         [status, result, charts, copy, table],
-        show_progress="hidden",
-        api_visibility="private",
+        cancelled="Cancelled. Nothing was kept.",
         concurrency_id="jobs",
     )
-    cancel.click(
-        lambda: notice("Cancelled. Nothing was kept."),
-        None,
-        status,
-        cancels=[run],
-        queue=False,
-        api_visibility="private",
-    )
-
-
-def _no_files() -> list[gr.DownloadButton]:
-    return [gr.DownloadButton(value=None, interactive=False) for _ in range(2)]
 
 
 def _progress(report: VideoReport) -> str:

@@ -61,11 +61,15 @@ class Visitor:
         self._meter = JitterMeter(_FLICKER_FRAMES)
         self._measured: tuple[int | None, bool] | None = None
 
+    def is_past(self, time_s: float) -> bool:
+        """Whether a frame of that time comes after a later one. A second late, time begins anew."""
+        return 0 <= self.time_s - time_s < 1
+
     def follow(
         self,
         models: Models,
         choice: Choice,
-        image_rgb: NDArray[np.uint8],
+        image_rgb: NDArray[np.uint8] | None,
         time_s: float,
         *,
         max_faces: int,
@@ -76,13 +80,15 @@ class Visitor:
         Another choice or number of faces starts afresh.
 
         Args:
-            image_rgb: ``(H, W, 3)`` uint8.
+            image_rgb: ``(H, W, 3)`` uint8; None has no faces and changes nothing.
             time_s: When it was taken, in seconds from anywhere.
 
         Raises:
             ValueError: For a choice that there is not, or what
                 :class:`pfld.runtime.tracker.FaceTracker` refuses.
         """
+        if image_rgb is None:
+            return []
         tracker = self._tracker
         if tracker is None or self._choice != choice or tracker.max_faces != max_faces:
             self._stopwatch = Stopwatch(models.backend(choice))

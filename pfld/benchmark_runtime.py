@@ -62,13 +62,17 @@ def measure_backends(
     pairs = [(n, b) for n in networks for b in backends if _is_shipped(n, b)]
     if not pairs:
         raise FileNotFoundError(f"no shipped weights for {', '.join(backends)}")
+    references = {network: _reference(network) for network in dict.fromkeys(n for n, _ in pairs)}
     speeds = []
     for count in threads:
         timers = [_Timer(load_backend(*pair, threads=count)) for pair in pairs]
         for _ in range(rounds):
             for timer in timers:
                 timer.run()
-        speeds += [timer.speed(network, count) for timer, (network, _) in zip(timers, pairs)]
+        speeds += [
+            timer.speed(network, count, references[network])
+            for timer, (network, _) in zip(timers, pairs)
+        ]
     return speeds
 
 
@@ -100,8 +104,14 @@ class _Timer:
         self.single_s += [seconds(lambda: self.backend(one)) for _ in range(ROUND_CALLS)]
         self.batch_s += [seconds(lambda: self.backend(self.batch)) for _ in range(BATCH_CALLS)]
 
-    def speed(self, network: str, threads: int) -> BackendSpeed:
-        """What was measured so far, with what the backend is."""
+    def speed(
+        self, network: str, threads: int, reference: NDArray[np.float32] | None
+    ) -> BackendSpeed:
+        """What was measured so far, with what the backend is.
+
+        Args:
+            reference: The train-time network's landmarks for the batch, if known.
+        """
         backend = self.backend
         p50_ms, p95_ms = (float(1e3 * value) for value in np.percentile(self.single_s, (50, 95)))
         parameters, macs = network_size(backend)
@@ -115,8 +125,14 @@ class _Timer:
             parameters=parameters,
             macs=macs,
             file_mib=backend.path.stat().st_size / 2**20,
-            difference_px=_difference_px(backend, network),
+            difference_px=self._difference_px(reference),
         )
+
+    def _difference_px(self, reference: NDArray[np.float32] | None) -> float | None:
+        if reference is None:
+            return None
+        distances = np.linalg.norm(self.backend(self.batch) - reference, axis=-1)
+        return float(distances.max()) * self.backend.metadata.preprocessing.input_size
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -168,11 +184,10 @@ def count_macs(network: nn.Module, batch: object) -> int:
     return total
 
 
-def _difference_px(backend: Backend, network: str) -> float | None:
+def _reference(network: str) -> NDArray[np.float32] | None:
+    """The train-time network's landmarks for :func:`random_batch`; None where it is not shipped."""
     try:
-        reference = load_backend(network, "train-time")
+        backend = load_backend(network, "train-time")
     except FileNotFoundError:
         return None
-    batch = random_batch(backend)
-    distances = np.linalg.norm(backend(batch) - reference(batch), axis=-1)
-    return float(distances.max()) * backend.metadata.preprocessing.input_size
+    return backend(random_batch(backend))
