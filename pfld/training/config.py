@@ -44,6 +44,8 @@ class TrainingConfig:
     faces: int = _option(200_000, "augmented faces to see in all")
     batch_size: int = _option(64, "faces per step, over all processes")
     lr: float = _option(2e-3, "peak learning rate")
+    head_lr_fraction: float = _option(0.1, "learning rate of the head, as a fraction of --lr")
+    no_floor: bool = _option(False, "let kernels of conv8 sink until no face wakes them")
     final_lr_fraction: float = _option(0.01, "learning rate at the end, as a fraction of the peak")
     warmup: float = _option(0.03, "part of the run over which the learning rate rises")
     weight_decay: float = _option(0.01, "AdamW's, on kernels of convolutions and the head")
@@ -77,8 +79,8 @@ class TrainingConfig:
             _require_choice(entry, getattr(self, entry.name))
         positive = (
             "width_multiplier", "num_conv_branches", "faces", "batch_size", "lr", "wing_width",
-            "wing_epsilon", "beta", "pose_repeats", "evaluate_every", "checkpoint_minutes",
-            "synthetic_faces",
+            "wing_epsilon", "beta", "head_lr_fraction", "pose_repeats", "evaluate_every",
+            "checkpoint_minutes", "synthetic_faces",
         )  # fmt: skip
         for name in positive:
             if not getattr(self, name) > 0:

@@ -79,13 +79,3 @@ def start_at_mean_shape_(network: LandmarkNetwork, mean_shape: Tensor) -> None:
     with torch.no_grad():
         network.fc.weight.mul_(0.1)
         network.fc.bias.copy_(mean_shape.flatten())
-
-
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
-    """Kernels and matrices decay; biases and batch norms do not."""
-    decaying = [p for p in module.parameters() if p.ndim > 1]
-    others = [p for p in module.parameters() if p.ndim <= 1]
-    return [
-        {"params": decaying, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]

@@ -20,9 +20,13 @@ from pfld.training.faces import FaceBatches, mean_shape
 from pfld.training.objective import (
     TrainedModule,
     landmark_loss,
-    parameter_groups,
     start_at_mean_shape_,
     wants_pose,
+)
+from pfld.training.optimization import (
+    FloorOfGlobalConv,
+    make_optimizer,
+    set_learning_rate_,
 )
 from pfld.training.schedule import (
     FaceOrder,
@@ -73,11 +77,11 @@ class Trainer:
             if accelerator.device.type == "cuda":
                 module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
         module.to(accelerator.device)
-        groups = parameter_groups(module, config.weight_decay)
         fused = accelerator.device.type in ("cpu", "cuda")
-        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+        optimizer = make_optimizer(module, config, fused=fused)
         self.module, self.optimizer = accelerator.prepare(module, optimizer)
         self.average = WeightAverage(self.network, config.ema) if config.ema else None
+        self.floor = None if config.no_floor else FloorOfGlobalConv(self.network)
         self.teacher = (
             Teacher(config.teacher, faces.scheme, accelerator.device) if config.teacher else None
         )
@@ -125,8 +129,7 @@ class Trainer:
     def step(self) -> None:
         """Takes one step; its loss waits for :meth:`take_mean_loss`."""
         config, accelerator = self.config, self.accelerator
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.step_number)
+        set_learning_rate_(self.optimizer, config, self.step_number)
         images, landmarks, attributes = self.batch(self.step_number)
         self.module.train()
         with accelerator.autocast():
@@ -139,6 +142,8 @@ class Trainer:
         if config.clip:
             accelerator.clip_grad_norm_(self.module.parameters(), config.clip)
         self.optimizer.step()
+        if self.floor is not None:
+            self.floor.lift_(accelerator)
         self.optimizer.zero_grad()
         self.step_number += 1
         if self.average is not None:
