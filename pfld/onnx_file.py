@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,14 +48,23 @@ def labelled(model: onnx.ModelProto, metadata: WeightMetadata) -> bytes:
 def open_session(
     source: bytes | str | os.PathLike[str], *, threads: int = 1
 ) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on so many threads of the CPU, for a file or what is in one."""
+    """ONNX Runtime on so many threads of the CPU, for a file or what is in one.
+
+    Raises:
+        ValueError: For a file that wants to have other files read.
+    """
     import onnxruntime
+
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    # External tensors name their file under this key; this package's files hold all they need.
+    if b"location" in data:
+        raise ValueError("its tensors may lie in other files, and those are never read")
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def landmarks_px(

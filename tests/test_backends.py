@@ -5,6 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -121,6 +122,20 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_bytes(b"not a graph")
     with pytest.raises(ValueError, match="broken.onnx is damaged or no ONNX file"):
         load_backend(path)
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "../secret", "/etc/hostname"])
+def test_tensors_in_other_files_are_not_read(shipped, tmp_path, place):
+    model = onnx.load(shipped / "small.onnx")
+    onnx.external_data_helper.convert_model_to_external_data(model, location="weights.bin")
+    onnx.save(model, tmp_path / "folder.onnx")
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = place
+    (tmp_path / "face.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match="other files"):
+        load_backend(str(tmp_path / "face.onnx"), "onnx")
 
 
 def test_onnx_needs_no_torch(shipped):
