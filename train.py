@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from pfld.data.face_set import FaceSet
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig, add_options, config_from
+from pfld.training.determinism import use_deterministic_algorithms
 from pfld.training.faces import SYNTHETIC, find_data, training_faces
 from pfld.training.finish import write_results
 from pfld.training.history import History
@@ -74,6 +75,7 @@ def train(
 ) -> int:
     """Trains as configured and writes weights, log and pictures into ``config.out``."""
     keep_freed_memory()
+    use_deterministic_algorithms(config.deterministic)
     on_cpu = not torch.cuda.is_available()
     accelerator = Accelerator(mixed_precision=config.precision, cpu=on_cpu)
     progress = TrainingProgress(config, accelerator)

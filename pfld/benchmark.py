@@ -9,7 +9,7 @@ from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
-from pfld import benchmark_training
+from pfld import benchmark_numerics, benchmark_training
 from pfld.benchmark_runtime import BackendSpeed, measure_backends
 from pfld.benchmark_video import VideoSpeed, measure_video
 from pfld.command_line import positive
@@ -114,8 +114,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", metavar="FILE", help="write results there, - for stdout alone")
     parser.add_argument("--plot", metavar="FILE", help="draw bars there, .png, .svg or .pdf")
     parser.set_defaults(run=_run)
-    kinds = parser.add_subparsers(metavar="training", help="measure training steps instead")
+    kinds = parser.add_subparsers(metavar="training|numerics", help="measure that instead")
     benchmark_training.add_parser(kinds)
+    benchmark_numerics.add_parser(kinds)
 
 
 def _run(arguments: argparse.Namespace) -> int:

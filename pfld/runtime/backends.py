@@ -110,12 +110,12 @@ class TorchBackend(Backend):
         import torch
 
         pixels = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), _torch_threads(self.threads):
+        with torch.inference_mode(), torch_threads(self.threads):
             return self.network(pixels).unflatten(1, (-1, 2)).numpy()
 
 
 @contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """PyTorch's number of threads for a while; it is the whole process's."""
     import torch
 

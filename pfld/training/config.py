@@ -54,6 +54,7 @@ class TrainingConfig:
     precision: str = _option("no", "mixed precision", PRECISIONS)
     synchronize: bool = _option(False, "batch statistics over all processes")
     seed: int = _option(0, "of initial weights, order of faces and augmentation")
+    deterministic: bool = _option(False, "only algorithms that repeat bit for bit, on GPUs as well")
 
     loss: str = _option("wing", "what is minimised", LOSSES)
     wing_width: float = _option(10.0, "where Wing's logarithm ends, in crop pixels")

@@ -38,8 +38,10 @@ from pfld.training.schedule import (
 from pfld.training.teacher import Teacher
 from pfld.weights import load_state, load_weights
 
-# Options that may differ between a run and its resumption: they say where and when, not what.
-MAY_CHANGE = frozenset({"data", "out", "cache", "evaluate_every", "checkpoint_minutes"})
+# Options that may differ between a run and its resumption: they say where, when and how, not what.
+MAY_CHANGE = frozenset(
+    {"data", "out", "cache", "evaluate_every", "checkpoint_minutes", "deterministic"}
+)
 
 
 class Trainer:
