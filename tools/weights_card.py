@@ -1,0 +1,149 @@
+"""Rewrites the tables of weights/README.md: ``python tools/weights_card.py --data DIR``.
+
+Every shipped file is evaluated on the test list of ``--data``; commands come from what each network's
+JSON file says of its run. Text outside the ``<!-- name -->`` marks stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from pfld.evaluation import Evaluation, evaluate
+from pfld.files import write_whole
+from pfld.protocols import DETECTOR
+from pfld.runtime.backends import SHIPPED
+from pfld.training.config import TrainingConfig
+
+ENDINGS = {"train-time": ".safetensors", "ONNX": ".onnx", "ONNX int8": "-int8.onnx"}
+NOT_RECIPE = {"data", "out", "cache", "initial_weights", "evaluate_every", "checkpoint_minutes"}
+
+
+def shipped() -> dict[str, dict]:
+    """By name, the most accurate on held-out faces first, what the JSON files say."""
+    about = {p.stem: json.loads(p.read_text()) for p in SHIPPED.glob("*.json")}
+    return dict(sorted(about.items(), key=lambda item: item[1]["validation_nme"]))
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def percent(fraction: float, digits: int = 2) -> str:
+    return f"{100 * fraction:.{digits}f}"
+
+
+def command(config: dict) -> str:
+    """The options of a run that differ from their defaults, and --data and --out."""
+    words = ["python train.py --data DIR --out OUT"]
+    for option in fields(TrainingConfig):
+        value = config.get(option.name, option.default)
+        if option.name in NOT_RECIPE or value == option.default:
+            continue
+        name = "--" + option.name.replace("_", "-")
+        words.append(
+            name
+            if value is True
+            else f"{name} {value:g}"
+            if isinstance(value, float)
+            else f"{name} {value}"
+        )
+    if config.get("initial_weights"):
+        words.append("--initial-weights FILE")
+    return " ".join(words)
+
+
+def files(about: dict[str, dict]) -> str:
+    rows = []
+    for name, run in about.items():
+        config = run["config"]
+        sizes = [
+            f"{(SHIPPED / (name + end)).stat().st_size / 2**20:.2f}" for end in ENDINGS.values()
+        ]
+        network = f"`{config['network']}`, width {config['width_multiplier']:g}, {config['input_size']} px"
+        rows.append([f"`{name}`", network, *sizes])
+    return table(["files", "network", *(f"`*{end}`, MiB" for end in ENDINGS.values())], rows)
+
+
+def results(about: dict[str, dict], evaluations: dict[tuple[str, str], Evaluation]) -> str:
+    rows = []
+    for name, run in about.items():
+        reports = [evaluations[name, form].report for form in ENDINGS]
+        one = reports[1]
+        rows.append(
+            [
+                f"`{name}`",
+                f"{run['faces_seen']:,.0f}",
+                percent(run["validation_nme"]),
+                *(percent(report.nme) for report in reports),
+                percent(one.failure_rate, 1),
+                f"{one.auc:.3f}",
+            ]
+        )
+    head = ["", "faces seen in its last run", "validation", *ENDINGS, "failures over 10 %", "AUC"]
+    return table(head, rows)
+
+
+def subsets(evaluation: Evaluation) -> str:
+    rows = [
+        [name, str(report.count), percent(report.nme), percent(report.failure_rate, 1)]
+        for name, report in evaluation.subsets.items()
+    ]
+    parts = [[name, percent(error)] for name, error in evaluation.report.groups.items()]
+    return (
+        table(["subset", "faces", "NME", "failures"], rows)
+        + "\n\n"
+        + table(["part of the face", "NME"], parts)
+    )
+
+
+def commands(about: dict[str, dict]) -> str:
+    return "\n\n".join(
+        f"`{name}`:\n\n```\n{command(run['config'])}\n```" for name, run in about.items()
+    )
+
+
+def replaced(text: str, name: str, body: str) -> str:
+    pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
+    new, count = re.subn(pattern, lambda m: m[1] + body + m[2], text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"weights/README.md has {count} places marked {name}, not one")
+    return new
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="data set with WFLW's test list")
+    data = parser.parse_args().data
+    about = shipped()
+    evaluations = {
+        (name, form): evaluate(SHIPPED / (name + end), data)
+        for name in about
+        for form, end in ENDINGS.items()
+    }
+    detected = evaluate(SHIPPED / "ghostone.onnx", data, protocol=DETECTOR)
+    tables = {
+        "files": files(about),
+        "results": results(about, evaluations),
+        "detector": f"On faces as the detector finds them ({detected.missed} of "
+        f"{detected.missed + detected.report.count} not found) `ghostone.onnx` has "
+        f"{percent(detected.report.nme)}, failures {percent(detected.report.failure_rate, 1)}, "
+        f"AUC {detected.report.auc:.3f}, median {percent(detected.report.p50)}.",
+        "subsets": subsets(evaluations["ghostone", "ONNX"]),
+        "commands": commands(about),
+    }
+    card = SHIPPED / "README.md"
+    text = card.read_text()
+    for name, body in tables.items():
+        text = replaced(text, name, body)
+    write_whole(card, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
