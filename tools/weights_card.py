@@ -1,7 +1,8 @@
 """Rewrites the tables of weights/README.md: ``python tools/weights_card.py --data DIR``.
 
 Every shipped file is evaluated on the test list of ``--data``; commands come from what each network's
-JSON file says of its run. Text outside the ``<!-- name -->`` marks stays.
+JSON file says of its run. Text outside the ``<!-- name -->`` marks stays. The errors go to
+docs/accuracy.json as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pfld.protocols import DETECTOR
 from pfld.runtime.backends import SHIPPED
 from pfld.training.config import TrainingConfig
 
+DOCS = Path(__file__).parents[1] / "docs"
 ENDINGS = {"train-time": ".safetensors", "ONNX": ".onnx", "ONNX int8": "-int8.onnx"}
 NOT_RECIPE = {"data", "out", "cache", "initial_weights", "evaluate_every", "checkpoint_minutes"}
 
@@ -127,6 +129,8 @@ def main() -> int:
         for form, end in ENDINGS.items()
     }
     detected = evaluate(SHIPPED / "ghostone.onnx", data, protocol=DETECTOR)
+    errors = {n: {form: evaluations[n, form].report.nme for form in ENDINGS} for n in about}
+    write_whole(DOCS / "accuracy.json", json.dumps(errors, indent=2) + "\n")
     tables = {
         "files": files(about),
         "results": results(about, evaluations),

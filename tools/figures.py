@@ -1,0 +1,119 @@
+"""Draws docs/*.png from the numbers in docs: ``python tools/figures.py``.
+
+docs/training/*.csv are logs of ``train.py``, docs/ablation.csv comes from ``tools/ablation.py``,
+docs/accuracy.json from ``tools/weights_card.py`` and docs/speed.json from
+``python -m pfld benchmark --frames 0 --json docs/speed.json``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DOCS = Path(__file__).parents[1] / "docs"
+PUBLISHED = {"ghostone": 0.0562, "ghostnet": 0.0564, "ghostnet-slim": 0.0572}  # NME, same faces
+FORMS = {"train-time": "train-time", "onnx": "ONNX", "onnx-int8": "ONNX int8"}  # backend: form
+COLOURS = ("#2f6db5", "#d1662f", "#3a9a5b", "#8d5fb0", "#b03a5b", "#7a7a2e", "#3a9a9a")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, name: str) -> None:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25, which="both")
+    figure.savefig(DOCS / name, dpi=130)
+
+
+def training() -> None:
+    """Held-out error against faces seen, of every run that made shipped weights."""
+    figure = new_figure(7.5, 4.4)
+    axes = figure.subplots()
+    for colour, path in zip(COLOURS, sorted((DOCS / "training").glob("*.csv"))):
+        rows = [row for row in csv.DictReader(path.open()) if row["validation_nme"]]
+        faces = [int(row["faces"]) for row in rows]
+        axes.plot(
+            faces, [100 * float(r["validation_nme"]) for r in rows], "o-", ms=3, color=colour,
+            label=path.stem,
+        )  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="augmented faces seen in the run")
+    axes.set_ylabel("NME on held-out faces, %")
+    ticks = (3, 3.5, 4, 5, 6)
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.yaxis.minorticks_off()
+    axes.legend(frameon=False)
+    save(figure, "training.png")
+
+
+def ablation() -> None:
+    """Error of every row beside the base and its other seeds, and curves of some of them."""
+    rows = list(csv.DictReader((DOCS / "ablation.csv").open()))
+    figure = new_figure(9, 0.24 * len(rows) + 5)
+    bars, curves = figure.subplots(2, 1, height_ratios=[0.24 * len(rows) + 0.6, 3.8])
+    base = [row for row in rows if row["name"] in ("base", "seed1", "seed2")]
+    for column, colour, offset in (("validation", COLOURS[0], -0.2), ("test", COLOURS[1], 0.2)):
+        values = [100 * float(row[column]) for row in rows]
+        places = [index + offset for index in range(len(rows))]
+        drawn = bars.barh(places, values, height=0.38, color=colour, label=column)
+        bars.bar_label(drawn, fmt="%.2f", padding=2, fontsize=7)
+        low, high = (f(100 * float(row[column]) for row in base) for f in (min, max))
+        bars.axvspan(low, high, color=colour, alpha=0.15, lw=0)
+    bars.set_yticks(range(len(rows)), [row["change"] for row in rows], fontsize=8)
+    bars.invert_yaxis()
+    bars.set(xlabel="NME, %; bands: the base's seeds")
+    bars.legend(frameon=False, loc="lower right")
+    chosen = ("base", "plain", "branches1", "smooth-l1", "pfld-loss", "no-ema", "no-floor")
+    shown = [row for row in rows if row["name"] in chosen]
+    for colour, row in zip(COLOURS, shown):
+        points = [point.split(":") for point in row["curve"].split()]
+        curves.plot(
+            [int(faces) for faces, _ in points], [100 * float(nme) for _, nme in points],
+            "--" if row["name"] == "plain" else "o-", ms=3, color=colour, label=row["change"],
+        )  # fmt: skip
+    curves.set(xlabel="augmented faces seen", ylabel="NME on held-out faces, %", yscale="log")
+    ticks = (6, 7, 8, 10, 12, 16, 20)
+    curves.set_yticks(ticks, [str(tick) for tick in ticks])
+    curves.yaxis.minorticks_off()
+    curves.legend(frameon=False, fontsize=8)
+    save(figure, "ablation.png")
+
+
+def front() -> None:
+    """Error against latency, areas after file size; published weights in the same networks."""
+    errors = json.loads((DOCS / "accuracy.json").read_text())
+    speeds = json.loads((DOCS / "speed.json").read_text())["backends"]
+    figure = new_figure(7.5, 4.6)
+    axes = figure.subplots()
+    for colour, name in zip(COLOURS, errors):
+        for speed in speeds:
+            if speed["network"] != name or speed["backend"] not in FORMS:
+                continue
+            form = FORMS[speed["backend"]]
+            place = speed["p50_ms"], 100 * errors[name][form]
+            axes.scatter(*place, s=60 * speed["file_mib"], color=colour, alpha=0.75, lw=0)
+            label = f"{name}, {form}, {speed['file_mib']:.1f} MiB"
+            axes.annotate(label, place, (6, 4), textcoords="offset points", fontsize=7)
+            if name in PUBLISHED and speed["backend"] == "onnx":
+                published = speed["p50_ms"], 100 * PUBLISHED[name]
+                axes.scatter(*published, marker="x", s=40, color=colour)
+                axes.annotate(
+                    f"{name}, published", published, (6, 4), textcoords="offset points", fontsize=7
+                )
+    axes.set(xscale="log", xlabel="median milliseconds for one face, one thread")
+    axes.set_ylabel("NME on the test list, %")
+    save(figure, "front.png")
+
+
+if __name__ == "__main__":
+    for draw in (training, ablation, front):
+        draw()
+    sys.exit(0)
