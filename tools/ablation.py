@@ -89,6 +89,7 @@ def run(row: Row, data: Path, out: Path, cache: Path) -> None:
     folder = out / row.name
     if any(folder.glob("*.json")):
         return
+    words: list[str | Path]
     words = [sys.executable, ROOT / "train.py", "--data", data, "--out", folder, "--cache", cache]
     options = row.options.split()
     if "--data" in options:

@@ -13,6 +13,7 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from pfld.evaluation import Evaluation, evaluate
 from pfld.files import write_whole
@@ -25,7 +26,7 @@ ENDINGS = {"train-time": ".safetensors", "ONNX": ".onnx", "ONNX int8": "-int8.on
 NOT_RECIPE = {"data", "out", "cache", "initial_weights", "evaluate_every", "checkpoint_minutes"}
 
 
-def shipped() -> dict[str, dict]:
+def shipped() -> dict[str, dict[str, Any]]:
     """By name, the most accurate on held-out faces first, what the JSON files say."""
     about = {p.stem: json.loads(p.read_text()) for p in SHIPPED.glob("*.json")}
     return dict(sorted(about.items(), key=lambda item: item[1]["validation_nme"]))
@@ -40,7 +41,7 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f}"
 
 
-def command(config: dict) -> str:
+def command(config: dict[str, Any]) -> str:
     """The options of a run that differ from their defaults, and --data and --out."""
     words = ["python train.py --data DIR --out OUT"]
     for option in fields(TrainingConfig):
@@ -60,7 +61,7 @@ def command(config: dict) -> str:
     return " ".join(words)
 
 
-def files(about: dict[str, dict]) -> str:
+def files(about: dict[str, dict[str, Any]]) -> str:
     rows = []
     for name, run in about.items():
         config = run["config"]
@@ -72,7 +73,9 @@ def files(about: dict[str, dict]) -> str:
     return table(["files", "network", *(f"`*{end}`, MiB" for end in ENDINGS.values())], rows)
 
 
-def results(about: dict[str, dict], evaluations: dict[tuple[str, str], Evaluation]) -> str:
+def results(
+    about: dict[str, dict[str, Any]], evaluations: dict[tuple[str, str], Evaluation]
+) -> str:
     rows = []
     for name, run in about.items():
         reports = [evaluations[name, form].report for form in ENDINGS]
@@ -104,7 +107,7 @@ def subsets(evaluation: Evaluation) -> str:
     )
 
 
-def commands(about: dict[str, dict]) -> str:
+def commands(about: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(
         f"`{name}`:\n\n```\n{command(run['config'])}\n```" for name, run in about.items()
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pfld.blocks.window_moments import WindowMoments, combine
 
-TAPS = tuple(product((-1, 0, 1), repeat=2))  # (y, x) of a 3x3 kernel, in the order of its weights
+TAPS = tuple(product((-1, 0, 1), (-1, 0, 1)))  # (y, x) of a 3x3 kernel, in the order of its weights
 
 # Positions summed in single precision before sums are combined in double. A weight gradient adds them
 # one by one: with 8192 instead of 2048, GhostOne's output on smooth images is three times as far from

@@ -14,7 +14,9 @@ in training mode: exactly, gradients and running statistics included.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -44,7 +46,11 @@ class FoldedLayer:
 
 
 def folded_convolution(
-    x: Tensor, weight: list[Tensor], gamma: list[Tensor], beta: list[Tensor], layer: FoldedLayer
+    x: Tensor,
+    weight: Sequence[Tensor],
+    gamma: Sequence[Tensor],
+    beta: Sequence[Tensor],
+    layer: FoldedLayer,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sum over branches of batch norm (training mode) of convolution, as one convolution.
 
@@ -66,7 +72,9 @@ class _FoldedConvolution(Function):
     """Inside, branches are laid out ``(G, n, o, T)``: groups, branches, outputs of a group, window."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, layer: FoldedLayer, branches: int, *parameters: Tensor):
+    def forward(
+        ctx: Any, x: Tensor, layer: FoldedLayer, branches: int, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x = x.contiguous(memory_format=torch.channels_last)
         compute_dtype, wide_dtype = _dtypes(x, parameters[0])
 
@@ -98,7 +106,7 @@ class _FoldedConvolution(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_out: Tensor, *_: Tensor):
+    def backward(ctx: Any, grad_out: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         layer = ctx.layer
         x, kernels, kernel, gamma, inv_std, mean, projected, mean_window, count = ctx.saved_tensors
         grad_x, grad_kernel, grad_bias = torch.ops.aten.convolution_backward(

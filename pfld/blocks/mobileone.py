@@ -122,10 +122,11 @@ class MobileOneBlock(nn.Module):
         """
         if self.reparameterized:
             return
-        weight = self.rbr_conv[0].conv.weight
+        weight = self._conv_branches[0].conv.weight
         kernel, bias = self._fused_kernel_and_bias()
         conv = self._conv(self.kernel_size, bias=True).to(weight.device, weight.dtype)
         conv.train(self.training)
+        assert conv.bias is not None
         with torch.no_grad():
             conv.weight.copy_(kernel)
             conv.bias.copy_(bias)
@@ -135,16 +136,22 @@ class MobileOneBlock(nn.Module):
     @torch.no_grad()
     def _fused_kernel_and_bias(self) -> tuple[Tensor, Tensor]:
         """Sum over branches of ``W gamma / std`` and ``beta - mean gamma / std``, in float64."""
-        kernel, bias = 0, 0
+        kernel = bias = torch.zeros((), dtype=torch.float64)
         for branch_kernel, bn in self._branches():
+            assert bn.running_mean is not None and bn.running_var is not None
             scale = bn.weight.double() / (bn.running_var.double() + bn.eps).sqrt()
             kernel = kernel + branch_kernel.double() * scale.view(-1, 1, 1, 1)
             bias = bias + bn.bias.double() - bn.running_mean.double() * scale
         return kernel, bias
 
+    @property
+    def _conv_branches(self) -> list[_ConvNorm]:
+        """``rbr_conv``, which as a ``nn.ModuleList`` does not say what is in it."""
+        return [branch for branch in self.rbr_conv if isinstance(branch, _ConvNorm)]
+
     def _branches(self) -> Iterator[tuple[Tensor, nn.BatchNorm2d]]:
         """Each branch as a kernel of full size and its batch norm."""
-        for branch in self.rbr_conv:
+        for branch in self._conv_branches:
             yield branch.conv.weight, branch.bn
         if self.rbr_scale is not None:
             margin = self.kernel_size // 2
@@ -154,7 +161,7 @@ class MobileOneBlock(nn.Module):
 
     def _identity_kernel(self) -> Tensor:
         """The kernel that passes each channel on: 1 at the centre of its own input, else 0."""
-        kernel = torch.zeros_like(self.rbr_conv[0].conv.weight)
+        kernel = torch.zeros_like(self._conv_branches[0].conv.weight)
         channel = torch.arange(self.out_channels, device=kernel.device)
         centre = self.kernel_size // 2
         kernel[channel, channel % kernel.shape[1], centre, centre] = 1
@@ -171,9 +178,18 @@ class MobileOneBlock(nn.Module):
             bias=bias,
         )
 
-    def _conv_bn(self, kernel_size: int, cls: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
-        conv = self._conv(kernel_size, bias=False, cls=cls)
-        return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(self.out_channels)))
+    def _conv_bn(self, kernel_size: int, cls: type[nn.Conv2d] = nn.Conv2d) -> _ConvNorm:
+        return _ConvNorm(self._conv(kernel_size, bias=False, cls=cls))
+
+
+class _ConvNorm(nn.Sequential):
+    """A convolution and its batch norm, by the names of published checkpoints."""
+
+    conv: nn.Conv2d
+    bn: nn.BatchNorm2d
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__(OrderedDict(conv=conv, bn=nn.BatchNorm2d(conv.out_channels)))
 
 
 class _ScaleConv(nn.Conv2d):
@@ -190,6 +206,8 @@ class _ScaleConv(nn.Conv2d):
 
 
 def _update_running_statistics_(bn: nn.BatchNorm2d, mean: Tensor, unbiased_var: Tensor) -> None:
+    assert bn.running_mean is not None and bn.running_var is not None
+    assert bn.num_batches_tracked is not None
     bn.num_batches_tracked += 1
     # No momentum means a plain average over all batches, as torch.nn.BatchNorm2d has it.
     momentum = 1 / float(bn.num_batches_tracked) if bn.momentum is None else bn.momentum

@@ -46,11 +46,11 @@ class StridedDepthwiseMoments(DepthwiseMoments):
         kernels = grad_products.new_zeros(channels, 9 * len(_PHASE_PAIRS))
         kernels.index_add_(1, _phase_table(x.device), grad_products.reshape(channels, 81))
         kernels = kernels.view(channels, len(_PHASE_PAIRS), 3, 3)
-        grads: list[Tensor | None] = [None] * 4
+        grads: dict[int, Tensor] = {}  # by phase
 
         def add(target: int, source: int, kernel: Tensor, bias: Tensor | None = None) -> None:
             grad = F.conv2d(phases[source], kernel.unsqueeze(1), bias, padding=1, groups=channels)
-            grads[target] = grad if grads[target] is None else grads[target].add_(grad)
+            grads[target] = grads[target].add_(grad) if target in grads else grad
 
         for pair, (i, j) in enumerate(_PHASE_PAIRS):
             kernel = kernels[:, pair]
@@ -61,8 +61,8 @@ class StridedDepthwiseMoments(DepthwiseMoments):
             else:
                 add(i, j, kernel)
                 add(j, i, flipped)
-        for index, grad in enumerate(grads):
-            target = grad_x[:, :, index // 2 :: 2, index % 2 :: 2]
+        for phase, grad in grads.items():
+            target = grad_x[:, :, phase // 2 :: 2, phase % 2 :: 2]
             target += grad[:, :, : target.shape[2], : target.shape[3]]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+
+from pfld.networks import LandmarkNetwork
 
 _WARMUP = 10  # steps after which the decay is half way up; early weights are soon forgotten
 
@@ -20,12 +21,12 @@ class WeightAverage:
     ``ExponentialMovingAverage``.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: LandmarkNetwork, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: LandmarkNetwork, step: int) -> None:
         """Takes one step towards ``network``, which has just taken its step number ``step``."""
         decay = min(self.decay, (1 + step) / (_WARMUP + step))
         mine, theirs = self.network.state_dict(), network.state_dict()

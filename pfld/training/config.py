@@ -6,6 +6,7 @@ import argparse
 import typing
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from pfld.networks import NETWORKS
 from pfld.networks.landmark_network import INPUT_SIZES
@@ -15,7 +16,7 @@ PRECISIONS = ("no", "bf16", "fp16")
 PATHS = frozenset({"data", "out", "cache", "initial_weights", "teacher"})
 
 
-def _option(default: object, text: str, choices: tuple | None = None) -> object:
+def _option(default: object, text: str, choices: tuple[str | int, ...] | None = None) -> Any:
     return field(default=default, metadata={"help": text, "choices": choices})
 
 
@@ -109,7 +110,7 @@ class TrainingConfig:
     def out_dir(self) -> Path:
         return Path(self.out)
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -141,7 +142,7 @@ def config_from(arguments: argparse.Namespace) -> TrainingConfig:
     )
 
 
-def _require_choice(entry: Field, value: object) -> None:
+def _require_choice(entry: Field[Any], value: object) -> None:
     choices = entry.metadata["choices"]
     if choices and value not in choices:
         raise ValueError(

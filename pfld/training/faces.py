@@ -54,7 +54,7 @@ class FaceBatches:
         self.scheme = faces.scheme
         self.preprocessing = preprocessing
         self.device = device
-        self._crops = faces.crops
+        self._crops: NDArray[np.uint8] | Tensor = faces.crops
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             if faces.crops.nbytes < _ON_DEVICE_SHARE * free:

@@ -60,7 +60,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
     return [*lines, f"wrote {name}.safetensors, {name}.onnx and {name}.json to {folder}"]
 
 
-def _without_folders(config: TrainingConfig) -> dict[str, object]:
+def _without_folders(config: TrainingConfig) -> dict[str, Any]:
     """The options, of paths their last part only: results are passed on, folders are not."""
     return {
         name: Path(value).name if value and name in PATHS else value

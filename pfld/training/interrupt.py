@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,7 +20,7 @@ class StopRequest:
         self._accelerator = accelerator
         self._requested = False
         self.stopped = False
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __enter__(self) -> StopRequest:
         self._previous = {number: signal.signal(number, self._note) for number in _SIGNALS}

@@ -56,6 +56,7 @@ def landmark_loss(
         return wing_loss(prediction, target, width=width, epsilon=epsilon) / coordinates
     if config.loss == "smooth-l1":
         return smooth_l1_loss(prediction, target, beta=config.beta) / coordinates
+    assert angles is not None  # the losses that are left want poses
     loss, _ = pfld_loss(
         prediction,
         target,

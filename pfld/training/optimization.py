@@ -57,7 +57,7 @@ class FloorOfGlobalConv:
 
     def __init__(self, network: nn.Module) -> None:
         (block,) = (m for m in network.modules() if isinstance(m, GlobalConvBlock))
-        self._kernel = block[0].weight
+        (self._kernel,) = block.parameters()
         self._mean_map: Tensor | None = None
         block.register_forward_pre_hook(self._see)
 

@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -38,7 +39,7 @@ class TrainingProgress:
             console=self._console,
             disable=not (self._shown and self._console.is_terminal),
         )
-        self._task = None
+        self._task: TaskID | None = None
         self._printed = 0.0
 
     def __enter__(self) -> TrainingProgress:
@@ -66,11 +67,13 @@ class TrainingProgress:
         self._task = self._bar.add_task("training", total=total, completed=done, rate="")
 
     def advance(self) -> None:
+        assert self._task is not None
         self._bar.update(self._task, advance=self._config.batch_size)
 
     def show(self, row: dict[str, float]) -> None:
         """A row of the history: on the bar, and as a line where there is none or it has a validation."""
         rate = row["images_per_second"]
+        assert self._task is not None
         self._bar.update(self._task, rate=f"loss {row['loss']:.1f}  {rate:.1f} images/s")
         now = time.monotonic()
         due = self._bar.disable and now - self._printed > _SECONDS_BETWEEN_LINES

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pfld.landmarks import LandmarkScheme
+from pfld.networks import LandmarkNetwork
 from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import Backend, load_own_backend
 from pfld.weights import load_weights
@@ -26,6 +27,7 @@ class Teacher:
     """
 
     def __init__(self, path: str | Path, scheme: LandmarkScheme, device: torch.device) -> None:
+        self._network: Backend | LandmarkNetwork
         if Path(path).suffix == ".onnx":
             backend = load_own_backend(path)
             self._network, metadata = backend, backend.metadata
