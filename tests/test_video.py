@@ -10,11 +10,14 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from PIL import Image
 
+from pfld.runtime.containers import is_video_container
 from pfld.runtime.video import VideoReader, VideoWriter
 
 SIZE_HW = (48, 64)
 LEFT, RIGHT = (200, 60, 20), (20, 60, 200)
+MP4_START = b"\0\0\0\x18ftypisom"
 
 
 def frames(count, size_hw=SIZE_HW):
@@ -83,7 +86,7 @@ class Capture:
 
 def times_of(monkeypatch, tmp_path, times_ms, **properties):
     """The reader of such a capture, and the times it gives."""
-    (tmp_path / "any.mp4").touch()
+    (tmp_path / "any.mp4").write_bytes(MP4_START)
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: Capture(times_ms, **properties))
     with VideoReader(tmp_path / "any.mp4") as reader:
         return reader, [time_s for time_s, _ in reader]
@@ -199,6 +202,61 @@ def test_what_is_no_video_is_refused(tmp_path, capfd, name, content):
     with pytest.raises(ValueError, match=rf"{name} is not a video .*\({len(content)} bytes\)"):
         VideoReader(tmp_path / name)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{path}\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nother.mp4\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile other.mp4\n",
+    ],
+    ids=["playlist, absolute", "playlist", "concatenation"],
+)
+def test_a_list_of_other_files_is_no_video(tmp_path, lines):
+    other = written(tmp_path / "other.mp4")
+    (tmp_path / "a.mp4").write_text(lines.format(path=other))
+    with pytest.raises(ValueError, match="a.mp4 is not a video"):
+        VideoReader(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
+def test_a_picture_is_no_video(tmp_path, kind):
+    Image.fromarray(next(frames(1))).save(tmp_path / "a.mp4", kind)
+    with pytest.raises(ValueError, match="a.mp4 is not a video"):
+        VideoReader(tmp_path / "a.mp4")
+
+
+# As FFmpeg's own muxers begin them; OpenCV has an encoder for few of them.
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"\0\0\0\x14ftypqt  ",
+        b"\0\0\0\x08wide",
+        b"RIFF\0\0\0\0AVI LIST",
+        b"\x1aE\xdf\xa3\x9fB\x86\x81",
+        b"FLV\1\5",
+        b"OggS\0\2",
+        bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),
+        b"\0\0\1\xba",
+        b"\0\0\1\xb3",
+        (b"\x47" + bytes(187)) * 3,
+        (bytes(4) + b"\x47" + bytes(187)) * 3,
+    ],
+    ids="mp4 mov avi webm flv ogg asf program elementary transport m2ts".split(),
+)
+def test_every_container_is_known_by_its_start(tmp_path, start):
+    (tmp_path / "a.mp4").write_bytes(start)
+    assert is_video_container(tmp_path / "a.mp4")
+
+
+def test_frames_that_are_too_large_are_refused_before_one_is_decoded(tmp_path, monkeypatch):
+    (tmp_path / "any.mp4").write_bytes(MP4_START)
+    capture = Capture([0], FRAME_WIDTH=30000.0, FRAME_HEIGHT=30000.0)
+    capture.read = lambda: pytest.fail("decoded")
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
+    with pytest.raises(ValueError, match="any.mp4 has frames of 30000 x 30000 pixels; 50 mega"):
+        VideoReader(tmp_path / "any.mp4")
 
 
 def test_a_video_without_its_index_is_refused(tmp_path, capfd):

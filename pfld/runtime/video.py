@@ -13,6 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pfld.runtime.containers import is_video_container
+
+MOST_PIXELS = 50_000_000  # of a frame; 8K has 33 million
 MOST_FRAMES_PER_SECOND = 999.0  # files that do not know their rate say 1000 and more
 _USUAL_RATE = 25.0  # frames per second, where nothing tells
 _TIMED_FRAMES = 30  # that show the rate of a file that does not know it
@@ -41,7 +44,8 @@ class VideoReader:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is not a video, there is no such camera, or not one frame can be read.
+        ValueError: When it is not a video, has frames of more than 50 megapixels, there is no such
+            camera, or not one frame can be read.
     """
 
     def __init__(self, source: str | os.PathLike[str] | int) -> None:
@@ -165,10 +169,19 @@ def _opened(source: str | os.PathLike[str] | int) -> cv2.VideoCapture:
     path = Path(source)
     if not path.is_file():
         raise FileNotFoundError(f"no video at {path}")
-    capture = _capture(os.fspath(path))
-    if not capture.isOpened():
+    capture = _capture(os.fspath(path)) if is_video_container(path) else None
+    if capture is None or not capture.isOpened():
         size = path.stat().st_size
         raise ValueError(f"{path} is not a video that can be read ({size} bytes)")
+    width, height = (
+        capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    if width * height > MOST_PIXELS:
+        capture.release()
+        raise ValueError(
+            f"{path} has frames of {width:.0f} x {height:.0f} pixels; {MOST_PIXELS // 10**6} "
+            "megapixels are the most"
+        )
     return capture
 
 
