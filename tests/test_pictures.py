@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from pfld.data.images import read_image
 from pfld.runtime.pictures import as_rgb, read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
@@ -132,6 +133,19 @@ def test_what_is_cut_off_is_refused(tmp_path, name, part):
         read_picture(path)
 
 
+def test_annotated_pictures_are_read_as_they_are_stored(tmp_path):
+    assert_array_equal(read_image(with_orientation(tmp_path / "a.png", 6)), RGB)
+
+
+@pytest.mark.parametrize("read", [read_picture, read_image])
+def test_no_program_is_run_for_a_picture(tmp_path, monkeypatch, read):
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("run"))
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n"
+    (tmp_path / "a.jpg").write_bytes(page)
+    with pytest.raises(ValueError, match="a.jpg is not a picture"):
+        read(tmp_path / "a.jpg")
+
+
 def test_text_is_refused(tmp_path):
     (tmp_path / "a.jpg").write_text("no picture at all")
     with pytest.raises(ValueError, match="a.jpg is not a picture"):
@@ -149,15 +163,18 @@ def test_any_failure_of_a_decoder_is_a_bad_picture(tmp_path, monkeypatch):
         read_picture(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("read", [read_picture, read_image])
 @pytest.mark.parametrize("side", [10_001, 30_000])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_huge_pictures_are_refused_by_their_header(tmp_path, side):
+def test_huge_pictures_are_refused_by_their_header(tmp_path, side, read):
     (tmp_path / "a.png").write_bytes(png([], bits=8, color=2, size_wh=(side, side)))
     with pytest.raises(ValueError, match="100 megapixels"):
-        read_picture(tmp_path / "a.png")
+        read(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("name", ["missing.jpg", "."])
+@pytest.mark.parametrize(
+    "name", ["missing.jpg", ".", "n" * 300, "\0"], ids=["missing", "folder", "long", "zero"]
+)
 def test_no_file_is_said_so(tmp_path, name):
     with pytest.raises(FileNotFoundError, match="no picture at"):
         read_picture(tmp_path / name)

@@ -1,32 +1,116 @@
-"""Pictures from files, as RGB."""
+"""Pictures from files and arrays, as RGB: the way they are meant to be seen, or as they are stored."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+MOST_PIXELS = 100_000_000  # of a picture from a file; more is a mistake or an attack
+_BACKGROUND = 255  # what shines through where a picture is transparent
+
+# What people have. Pillow reads others, too, and has Ghostscript run for one of them.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "AVIF", "PPM")
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
-    """The picture ``(H, W, 3)`` uint8 RGB, its pixels as stored: annotations count on them, so an
-    orientation noted in the file is not applied.
+def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The picture ``(H, W, 3)`` uint8 RGB, upright as its EXIF orientation says.
+
+    Transparency is laid over white, 16-bit pictures are brought to 8, and of animations the first frame
+    is taken.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is not a picture OpenCV can decode.
+        ValueError: When it is not a whole picture, or one of more than 100 megapixels.
     """
-    path = Path(path)
-    if not path.is_file():
+    return _read(Path(path), upright=True)
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """As :func:`read_picture`, but pixels as stored: annotations count on them, so an orientation noted
+    in the file is not applied.
+
+    Raises:
+        FileNotFoundError, ValueError: As :func:`read_picture` has it.
+    """
+    return _read(Path(path), upright=False)
+
+
+def _read(path: Path, *, upright: bool) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    if not os.path.isfile(path):  # unlike Path.is_file, of names too long for any file as well
         raise FileNotFoundError(f"no picture at {path}")
-    # Read here rather than by cv2.imread, which cannot open every path on every system.
-    encoded = np.fromfile(path, dtype=np.uint8)
     try:
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        image_bgr = cv2.imdecode(encoded, flags) if len(encoded) else None
-    except cv2.error:
-        image_bgr = None
-    if image_bgr is None:
-        raise ValueError(f"{path} is not a picture that can be decoded ({len(encoded)} bytes)")
-    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+        # Only the header is read here; Pillow would warn of large pictures, what is too large is below.
+        with Image.open(path, formats=_FORMATS) as picture:
+            width, height = picture.size
+            if width * height <= MOST_PIXELS:
+                return as_rgb(_pixels(_upright(picture) if upright else picture))
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path} has more than {MOST_PIXELS // 10**6} megapixels") from None
+    except Exception as error:  # damage shows as anything from KeyError to RuntimeError
+        size = path.stat().st_size
+        raise ValueError(f"{path} is not a picture that can be read ({size} bytes)") from error
+    raise ValueError(
+        f"{path} has {width} x {height} pixels; {MOST_PIXELS // 10**6} megapixels are the most"
+    )
+
+
+def _upright(picture):
+    """A Pillow picture as its EXIF orientation says; as it is stored where that cannot be read."""
+    from PIL import ExifTags, Image
+
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    try:
+        turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # damaged EXIF fails in many ways, and the picture is there all the same
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _pixels(picture) -> NDArray:
+    """A Pillow picture as grey, RGB or RGBA, of 8 or 16 bits."""
+    if picture.mode.startswith("I"):  # 16 bits, whatever the name says
+        return np.clip(np.asarray(picture), 0, 65535).astype(np.uint16)
+    transparent = "A" in picture.getbands() or "transparency" in picture.info
+    return np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+
+
+def as_rgb(image: ArrayLike) -> NDArray[np.uint8]:
+    """An array as ``(H, W, 3)`` uint8 RGB; the array itself where it is that already.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16.
+
+    Raises:
+        ValueError: For anything else. Floats are refused: whether they end at 1 or 255 cannot be known.
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
+        raise ValueError(
+            f"a picture has shape (H, W), (H, W, 3) or (H, W, 4), this array {image.shape}"
+        )
+    if image.dtype == np.uint16:
+        image = (image // 257).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise ValueError(f"a picture is uint8 (0..255) or uint16, this array is {image.dtype}")
+    if image.shape[2] == 1:
+        return np.repeat(image, 3, axis=2)
+    if image.shape[2] == 4:
+        alpha = image[..., 3:].astype(np.float32) / 255
+        blended = image[..., :3] * alpha + _BACKGROUND * (1 - alpha)
+        return np.rint(blended).astype(np.uint8)
+    return image
