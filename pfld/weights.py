@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -150,9 +151,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
-    content = BytesIO(path.read_bytes())
+    content = path.read_bytes()
     try:
-        state = torch.load(content, map_location="cpu", weights_only=True)
+        _require_stored(content)
+        state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can go wrong in any way
         raise ValueError(
             f"{path} is not a plain PyTorch state dict; save one with "
@@ -160,7 +162,33 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         ) from error
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ValueError(f"{path} must hold named tensors, got {type(state).__name__}")
+    strange = [name for name, tensor in state.items() if not _is_plain(name, tensor)]
+    if strange:
+        raise ValueError(f"{path} must hold named tensors of numbers, not {strange[0]!r} as it is")
     return state
+
+
+def _require_stored(content: bytes) -> None:
+    """Raises ValueError for an archive of more than its own size: PyTorch compresses nothing."""
+    if not zipfile.is_zipfile(BytesIO(content)):
+        return
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > len(content):
+        raise ValueError(f"it would grow to {unpacked} bytes")
+
+
+def _is_plain(name: object, tensor: Tensor) -> bool:
+    """Whether a network's tensor may be that one: it has a name and is dense, real and in memory."""
+    import torch
+
+    return (
+        isinstance(name, str)
+        and not tensor.is_nested
+        and tensor.layout is torch.strided
+        and tensor.device.type == "cpu"
+        and not (tensor.is_quantized or tensor.is_complex())
+    )
 
 
 def _recognised(state: Mapping[str, Tensor], path: Path) -> WeightMetadata:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -132,6 +133,35 @@ def test_no_code_in_a_checkpoint_runs(tmp_path):
     with pytest.raises(ValueError, match="plain PyTorch state dict"):
         load_weights(tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {7: torch.zeros(1)},
+        lambda state: {"fc.weight": state["fc.weight"].to_sparse()},
+        lambda state: {"fc.weight": state["fc.weight"].to("meta")},
+        lambda state: {"fc.weight": state["fc.weight"].to(torch.complex64)},
+    ],
+    ids=["nameless", "sparse", "no numbers", "complex"],
+)
+def test_tensors_no_network_has_are_refused(tmp_path, change):
+    state = build_network("pfld", width_multiplier=0.25).state_dict()
+    torch.save(state | change(state), tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="a.pth must hold named tensors of numbers, not"):
+        load_weights(tmp_path / "a.pth")
+
+
+def test_an_archive_that_grows_is_refused_before_it_does(tmp_path, monkeypatch):
+    state = build_network("pfld", width_multiplier=0.25).state_dict()
+    torch.save({name: torch.zeros_like(t) for name, t in state.items()}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(tmp_path / "plain.pth") as plain:
+        with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as packed:
+            for name in plain.namelist():
+                packed.writestr(name, plain.read(name))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("unpacked"))
+    with pytest.raises(ValueError, match="a.pth is not a plain PyTorch state dict"):
+        load_weights(tmp_path / "a.pth")
 
 
 BAD = {
