@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
-import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.data.annotations import FaceAnnotation, read_faces
+from pfld.data.face_cache import FORMAT, new_crops, new_entry, read_entry, write_faces
 from pfld.data.images import read_image
 from pfld.geometry import FaceCrop
 from pfld.landmarks import LandmarkScheme, scheme_with
@@ -23,7 +20,6 @@ from pfld.preprocess import CROP_SCALE
 
 CROP_MARGIN = 1.75  # side of a stored crop over the longer side of the landmark box: room to turn
 
-_FORMAT = 1  # of the files in a cache folder
 _SNAP = 0.02  # pictures this close to the stored scale are cut out without resampling
 
 
@@ -105,28 +101,37 @@ def load_face_set(
         size: Side of the stored crops in pixels; see :func:`stored_size`.
         cache: Folder of caches; by default ``.pfld-cache`` inside ``folder``.
         missing_allowed: Fraction of pictures that may be unreadable; their faces are left out.
-        report: Called with one line about skipped pictures.
+        report: Called with one line about skipped pictures or a damaged cache.
         progress: Called with the number of faces done and their total.
 
     Raises:
         FileNotFoundError, ValueError: For a folder or annotation that cannot be read, or when more
             pictures are unreadable than allowed.
+        OSError: When the cache cannot be written.
     """
     folder = Path(folder)
     faces = read_faces(folder, split)
     entry = Path(cache or folder / ".pfld-cache") / _key(faces, folder, size)
-    face_set = _read_cache(entry, folder.name)
-    if face_set is None:
-        shutil.rmtree(entry, ignore_errors=True)
-        _write_cache(entry, faces, folder, size, missing_allowed, report, progress)
-        face_set = _read_cache(entry, folder.name)
-        if face_set is None:
+    cached = read_entry(entry)
+    if cached is None:
+        if entry.exists():
+            report(f"the cache in {entry} is damaged and made again")
+            shutil.rmtree(entry, ignore_errors=True)
+        try:
+            _write_cache(entry, faces, folder, size, missing_allowed, report, progress)
+        except OSError as error:
+            raise OSError(
+                f"the cache of crops in {entry.parent} cannot be written: {error.strerror or error}; "
+                "pass a folder with room as --cache"
+            ) from error
+        cached = read_entry(entry)
+        if cached is None:
             raise OSError(f"the cache just written to {entry} cannot be read back")
-    return face_set
+    return FaceSet(*cached, folder.name)
 
 
 def _key(faces: list[FaceAnnotation], folder: Path, size: int) -> str:
-    digest = hashlib.sha256(f"{_FORMAT} {size} {CROP_MARGIN}".encode())
+    digest = hashlib.sha256(f"{FORMAT} {size} {CROP_MARGIN}".encode())
     for face in faces:
         digest.update(face.landmarks_px.tobytes() + face.attributes.tobytes())
         try:
@@ -140,21 +145,6 @@ def _key(faces: list[FaceAnnotation], folder: Path, size: int) -> str:
     return digest.hexdigest()[:24]
 
 
-def _read_cache(entry: Path, name: str) -> FaceSet | None:
-    """The set in a cache folder, or None when there is none, or it is damaged."""
-    try:
-        about = json.loads((entry / "about.json").read_text())
-        crops = np.load(entry / "crops.npy", mmap_mode="r", allow_pickle=False)
-        with np.load(entry / "faces.npz", allow_pickle=False) as arrays:
-            landmarks, attributes = arrays["landmarks"], arrays["attributes"]
-            pictures = tuple(arrays["pictures"].tolist())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    if not about["count"] == len(crops) == len(landmarks) == len(attributes) == len(pictures):
-        return None
-    return FaceSet(crops, landmarks, attributes, pictures, name)
-
-
 def _write_cache(
     entry: Path,
     faces: list[FaceAnnotation],
@@ -164,12 +154,8 @@ def _write_cache(
     report: Callable[[str], None],
     progress: Callable[[int, int], None],
 ) -> None:
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=".building-", dir=entry.parent))
-    try:
-        crops = np.lib.format.open_memmap(
-            building / "crops.npy", mode="w+", dtype=np.uint8, shape=(len(faces), size, size, 3)
-        )
+    with new_entry(entry) as building:
+        crops = new_crops(building, (len(faces), size, size, 3))
         landmarks = np.empty((len(faces), *faces[0].landmarks_px.shape), np.float32)
         kept: list[int] = []
         failures: dict[Path, str] = {}
@@ -188,26 +174,16 @@ def _write_cache(
         progress(len(faces), len(faces))
         pictures_in_all = len({face.image_path for face in faces})
         _require_few(failures, pictures_in_all, missing_allowed, report)
-        crops.flush()
-        if len(kept) < len(faces):
-            np.save(building / "kept.npy", crops[: len(kept)])
-            os.replace(building / "kept.npy", building / "crops.npy")
         origins = _source_pictures(folder)
         names = [str(faces[index].image_path.relative_to(folder)) for index in kept]
-        np.savez(
-            building / "faces.npz",
+        write_faces(
+            building,
+            crops,
+            len(kept),
             landmarks=landmarks[: len(kept)],
             attributes=np.stack([faces[index].attributes for index in kept]),
             pictures=np.array([origins.get(name, name) for name in names]),
         )
-        (building / "about.json").write_text(json.dumps({"format": _FORMAT, "count": len(kept)}))
-        try:
-            building.rename(entry)
-        except OSError:
-            if not entry.is_dir():  # otherwise another process was first
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _read_or_note(path: Path, failures: dict[Path, str]) -> NDArray[np.uint8] | None:

@@ -1,0 +1,95 @@
+"""Entries of the cache of crops: there as a whole or not at all, and compared with their checksums."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = 1  # of the files in an entry
+
+_BUILDING = ".building-"
+_ABANDONED_S = 3600.0  # since the last write to an entry being built: whoever built it was killed
+
+Entry = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8], tuple[str, ...]]
+
+
+def read_entry(entry: Path) -> Entry | None:
+    """Crops, memory-mapped, landmarks, attributes and pictures; None when there are none, or damaged."""
+    try:
+        about = json.loads((entry / "about.json").read_text())
+        crops = np.load(entry / "crops.npy", mmap_mode="r", allow_pickle=False)
+        with np.load(entry / "faces.npz", allow_pickle=False) as arrays:
+            landmarks, attributes = arrays["landmarks"], arrays["attributes"]
+            pictures = tuple(arrays["pictures"].tolist())
+        whole = about["count"] == len(crops) == len(landmarks) == len(attributes) == len(pictures)
+        whole = whole and about["crc32"] == zlib.crc32(crops)  # faces.npz has its own
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+        return None
+    return (crops, landmarks, attributes, pictures) if whole else None
+
+
+@contextmanager
+def new_entry(entry: Path) -> Iterator[Path]:
+    """A folder to write an entry's files in; afterwards it is the entry, or gone where that failed.
+
+    When another process was first, its entry stays.
+    """
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(entry.parent)
+    building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=entry.parent))
+    try:
+        yield building
+        try:
+            building.rename(entry)
+        except OSError:
+            if not entry.is_dir():
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def new_crops(building: Path, shape: tuple[int, int, int, int]) -> np.memmap:
+    """An array of that shape in the file of an entry's crops.
+
+    Its room on the disk is taken at once: without, a full disk ends the process by a signal.
+    """
+    path = building / "crops.npy"
+    crops = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return crops
+
+
+def write_faces(building: Path, crops: np.memmap, count: int, **arrays: Any) -> None:
+    """Writes the rest of an entry whose first ``count`` crops are used: arrays, and checksums."""
+    crops.flush()
+    used = crops[:count]
+    if count < len(crops):
+        np.save(building / "kept.npy", used)
+        os.replace(building / "kept.npy", building / "crops.npy")
+    np.savez(building / "faces.npz", **arrays)
+    about = {"format": FORMAT, "count": count, "crc32": zlib.crc32(used)}
+    (building / "about.json").write_text(json.dumps(about))
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for building in folder.glob(_BUILDING + "*"):
+        try:
+            last_s = max(path.stat().st_mtime for path in (building, *building.iterdir()))
+        except OSError:
+            continue  # just finished by another process
+        if time.time() - last_s > _ABANDONED_S:
+            shutil.rmtree(building, ignore_errors=True)
