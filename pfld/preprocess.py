@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ class Preprocessing:
         crop_scale: Side of the crop over the longer side of the landmark box.
 
     Raises:
-        ValueError: For another channel order, a size, scale or std that is not positive.
+        ValueError: For another channel order, a size, scale or std that is not positive, numbers that
+            are not finite.
     """
 
     input_size: int = 112
@@ -41,6 +43,9 @@ class Preprocessing:
             raise ValueError(
                 f"mean and std have 3 numbers, std positive, got {self.mean} and {self.std}"
             )
+        numbers = (self.crop_scale, *self.mean, *self.std)
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"crop_scale, mean and std must be finite, got {numbers}")
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Network input ``(B, 3, S, S)`` float32 from RGB crops ``(B, S, S, 3)`` uint8.

@@ -125,7 +125,7 @@ class WeightMetadata:
             count = int(strings["num_landmarks"])
         except KeyError as error:
             raise ValueError(f"the file's metadata lacks {error}") from error
-        except (TypeError, AttributeError, ValueError, RecursionError) as error:
+        except (TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"the file's metadata makes no sense: {error}") from error
         if count != metadata.num_landmarks:
             raise ValueError(

@@ -1,5 +1,7 @@
 """Network input from crops."""
 
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -38,7 +40,16 @@ def test_other_crops_are_refused(crops):
 
 
 @pytest.mark.parametrize(
-    "options", [{"channel_order": "rbg"}, {"std": (1.0, 0.0, 1.0)}, {"input_size": 0}], ids=str
+    "options",
+    [
+        {"channel_order": "rbg"},
+        {"std": (1.0, 0.0, 1.0)},
+        {"std": (1.0, 1.0, math.nan)},
+        {"mean": (math.inf, 0.0, 0.0)},
+        {"crop_scale": math.nan},
+        {"input_size": 0},
+    ],
+    ids=str,
 )
 def test_impossible_settings_are_refused(options):
     with pytest.raises(ValueError):

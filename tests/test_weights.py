@@ -84,6 +84,8 @@ STRANGE = {
     "other-scheme": ({"landmark_scheme": "wflw-98"}, "98 landmarks.*says 68"),
     "missing": ({"crop_scale": None}, "lacks 'crop_scale'"),
     "mean": ({"mean": "half"}, "makes no sense"),
+    "not-finite": ({"crop_scale": "nan"}, "finite"),
+    "large": ({"mean": f"[1{400 * '0'}, 0, 0]"}, "makes no sense"),
     "nan": ({"metrics": '{"nme": NaN}'}, "finite"),
     "order": ({"channel_order": "hsv"}, "hsv"),
     "width": ({"width_multiplier": "1e9"}, "0.25 to 2"),
