@@ -10,12 +10,6 @@ if not (3, 10) <= sys.version_info[:2] <= (3, 12):
         f"pfld needs Python 3.10 to 3.12, this is {sys.version_info.major}.{sys.version_info.minor}"
     )
 
-if TYPE_CHECKING:
-    from pfld.networks import build_network
-    from pfld.reparam import reparameterize
-    from pfld.runtime.landmarker import FaceLandmarker
-    from pfld.runtime.tracker import FaceTracker
-
 __all__ = ["FaceLandmarker", "FaceTracker", "build_network", "reparameterize"]
 
 _HOMES = {
@@ -25,11 +19,17 @@ _HOMES = {
     "reparameterize": "pfld.reparam",
 }
 
+if TYPE_CHECKING:
+    from pfld.networks import build_network
+    from pfld.reparam import reparameterize
+    from pfld.runtime.landmarker import FaceLandmarker
+    from pfld.runtime.tracker import FaceTracker
+else:
 
-def __getattr__(name: str):
-    # Looked up on first use, so that parts which need no torch do not import it.
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pfld' has no attribute {name!r}")
-    from importlib import import_module
+    def __getattr__(name: str) -> object:
+        # Looked up on first use, so that parts which need no torch do not import it.
+        if name not in _HOMES:
+            raise AttributeError(f"module 'pfld' has no attribute {name!r}")
+        from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_HOMES[name]), name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from pfld import benchmark_numerics, benchmark_training
 from pfld.benchmark_runtime import BackendSpeed, measure_backends
 from pfld.benchmark_video import VideoSpeed, measure_video
-from pfld.command_line import positive
+from pfld.command_line import Subcommands, positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
 from pfld.runtime.backends import BACKENDS, shipped_networks
@@ -86,7 +86,7 @@ def _backend_bars(speeds: list[BackendSpeed]) -> list[tuple[str, float]]:
     ]
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: Subcommands) -> None:
     """Adds the ``benchmark`` command."""
     parser = commands.add_parser("benchmark", help="measure speed and memory on this machine")
     parser.add_argument(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pfld.command_line import Subcommands
 from pfld.files import write_whole
 from pfld.runtime.backends import load_backend, shipped_networks, torch_threads
 
@@ -79,7 +80,8 @@ def _torch_paths(
     import torch
 
     last = pixels.contiguous(memory_format=torch.channels_last)
-    model_last = copy.deepcopy(model).to(memory_format=torch.channels_last)
+    model_last = copy.deepcopy(model)
+    model_last.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack memory_format
     if form != "train-time":
         yield f"{form}, float32", _points(model(pixels))
     yield f"{form}, channels_last", _points(model_last(last))
@@ -118,7 +120,7 @@ def format_deviations(deviations: list[Deviation]) -> str:
     return "\n".join(lines)
 
 
-def add_parser(kinds: argparse._SubParsersAction) -> None:
+def add_parser(kinds: Subcommands) -> None:
     """Adds ``numerics`` to the kinds of benchmark."""
     numerics = kinds.add_parser("numerics", help="points in other precisions, layouts and threads")
     numerics.add_argument(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pfld.runtime.backends import Backend, find_weights, load_backend
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 ROUND_CALLS = 20  # calls in a row before it is the next one's turn
@@ -163,13 +164,13 @@ def network_size(backend: Backend) -> tuple[int, int]:
     return parameters, count_macs(network, torch.zeros(1, 3, size, size, device="meta"))
 
 
-def count_macs(network: nn.Module, batch: object) -> int:
+def count_macs(network: nn.Module, batch: torch.Tensor) -> int:
     """Multiply-accumulates in the convolutions and matrices that a call of ``network`` passes through."""
     from torch import nn
 
     total = 0
 
-    def count(module: nn.Module, _: object, output: object) -> None:
+    def count(module: nn.Conv2d | nn.Linear, _: object, output: torch.Tensor) -> None:
         nonlocal total
         weights_per_output = module.weight[0].numel()
         total += output.numel() * weights_per_output

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from pfld.command_line import positive
+from pfld.command_line import Subcommands, positive
 from pfld.files import write_whole
 from pfld.process_memory import peak_memory_mib
 
@@ -54,7 +54,8 @@ def measure_training(
     torch.manual_seed(0)
     layout = torch.contiguous_format if variant == "branches" else torch.channels_last
     name = "ghostnet" if variant == "single" else "ghostone"
-    network = build_network(name, width_multiplier=width_multiplier).to(memory_format=layout)
+    network = build_network(name, width_multiplier=width_multiplier)
+    network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack memory_format
     set_folded_training(network, enabled=variant == "folded")
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     crops = torch.randn(batch_size, 3, 112, 112).contiguous(memory_format=layout)
@@ -109,7 +110,7 @@ def format_table(results: list[TrainingSpeed]) -> str:
     return "\n".join(lines)
 
 
-def add_parser(kinds: argparse._SubParsersAction) -> None:
+def add_parser(kinds: Subcommands) -> None:
     """Adds ``training`` to the kinds of benchmark."""
     training = kinds.add_parser("training", help="training steps: folded, plain, single branch")
     training.add_argument("--batch-size", type=positive, default=32, help="faces (default 32)")

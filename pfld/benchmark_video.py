@@ -67,9 +67,10 @@ def measure_video(
     return [
         VideoSpeed(
             name,
-            *(float(1e3 * value) for value in np.percentile(times[name], (50, 95))),
-            mean_ms=float(1e3 * np.mean(times[name])),
-            found=found[name] / frames,
+            float(1e3 * np.percentile(times[name], 50)),
+            float(1e3 * np.percentile(times[name], 95)),
+            float(1e3 * np.mean(times[name])),
+            found[name] / frames,
         )
         for name in followers
     ]

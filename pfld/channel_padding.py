@@ -167,7 +167,7 @@ def _spread(values: NDArray[np.float32], channels: _Channels, *, axis: int) -> N
     shape = list(values.shape)
     shape[axis] = channels.count
     spread = np.zeros(shape, values.dtype)
-    index = [slice(None)] * values.ndim
+    index: list[slice | NDArray[np.int64]] = [slice(None)] * values.ndim
     index[axis] = channels.positions
     spread[tuple(index)] = values
     return spread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -164,14 +165,19 @@ def _draw_points_(
     rims: bool,
 ) -> None:
     width = _whole(size * POINT_WIDTH, least=2)
-    # A curve of one point is a dot; many in one call are three times as fast as circles.
     dots = _fixed(landmarks)
     if rims:
-        cv2.polylines(image, dots[:, None], True, RIM_COLOR, width + 2, cv2.LINE_AA, _SHIFT)
+        _draw_dots_(image, dots, RIM_COLOR, width + 2)
     for group, run in scheme.groups.items():
-        cv2.polylines(
-            image, dots[list(run), None], True, GROUP_COLORS[group], width, cv2.LINE_AA, _SHIFT
-        )
+        _draw_dots_(image, dots[list(run)], GROUP_COLORS[group], width)
+
+
+def _draw_dots_(
+    image: NDArray[np.uint8], dots: NDArray[np.int32], color: tuple[int, int, int], width: int
+) -> None:
+    # A curve of one point is a dot; many in one call are three times as fast as circles.
+    curves = dots[:, None]
+    cv2.polylines(image, curves, True, color, width, cv2.LINE_AA, _SHIFT)  # type: ignore[call-overload]  # an array is as good as a list of curves
 
 
 def _draw_box_(image: NDArray[np.uint8], box: NDArray[np.float32], size: float) -> None:
@@ -207,11 +213,11 @@ def _axis_directions(face: Face) -> NDArray[np.float64] | None:
 
 
 def _draw_axes_(image: NDArray[np.uint8], face: Face, size: float) -> None:
-    axes = head_axes(face)
-    if axes is None:
+    axes, directions = head_axes(face), _axis_directions(face)
+    if axes is None or directions is None:
         return
     width = _whole(1.7 * size * LINE_WIDTH, least=2)
-    for axis in np.argsort(-_axis_directions(face)[:, 2]):  # what points furthest away first
+    for axis in np.argsort(-directions[:, 2]):  # what points furthest away first
         line = _fixed(axes[axis])
         for color, extra in ((RIM_COLOR, 2), (AXIS_COLORS[axis], 0)):
             cv2.polylines(image, [line], False, color, width + extra, cv2.LINE_AA, _SHIFT)
@@ -256,7 +262,7 @@ def _whole(width: float, least: int = 1) -> int:
     return min(max(round(width), least), 200)
 
 
-def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
+def _fixed(points: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
     """Points ``(N, 2)`` as cv2's fixed-point numbers ``(N, 1, 2)``, which count from pixels' middles."""
     middles = np.clip(np.asarray(points, dtype=np.float64), -_FAR, _FAR) - 0.5
     return np.rint(middles * (1 << _SHIFT)).astype(np.int32)[:, None]

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from pfld.command_line import Subcommands
 from pfld.evaluation import Evaluation, evaluate
 from pfld.files import write_whole
 from pfld.plots import plot_evaluation, require_plot_suffix
@@ -40,7 +41,7 @@ def format_evaluation(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: Subcommands) -> None:
     """Adds the ``evaluate`` command."""
     parser = commands.add_parser("evaluate", help="measure weights on an annotated data set")
     parser.add_argument(

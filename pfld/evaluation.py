@@ -114,6 +114,7 @@ def evaluate(
         raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     if not 0 <= allow_missing <= 1:
         raise ValueError(f"allow_missing must be within 0 to 1, got {allow_missing}")
+    answer: DetectorCrops | GroundTruthCrops
     if protocol == DETECTOR:
         landmarker = FaceLandmarker(load_own_backend(weights_path, channel_order=channel_order))
         metadata, answer, curves = landmarker.backend.metadata, DetectorCrops(landmarker), ROLLS

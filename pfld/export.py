@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.channel_padding import pad_channels
+from pfld.command_line import Subcommands
 from pfld.files import write_whole
 from pfld.onnx_file import labelled, landmarks_px
 from pfld.pixel_input import take_pixels
@@ -87,7 +88,7 @@ def _detached_copy(network: nn.Module) -> nn.Module:
     import torch
 
     model = copy.deepcopy(network).eval().requires_grad_(False).to("cpu", torch.float32)
-    return model.to(memory_format=torch.contiguous_format)
+    return model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stubs lack memory_format
 
 
 def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
@@ -113,6 +114,7 @@ def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
+    assert program is not None  # for that, dynamo would have to be off
     model = program.model_proto
     onnx.checker.check_model(model, full_check=True)
     assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
@@ -180,7 +182,7 @@ def _largest_error_px(network: nn.Module, data: bytes, metadata: WeightMetadata)
     return float(np.max(errors_px))
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: Subcommands) -> None:
     """Adds the ``export`` command."""
     parser = commands.add_parser("export", help="write weights as an ONNX file")
     parser.add_argument(

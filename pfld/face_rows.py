@@ -28,7 +28,7 @@ def json_line(
         frame, time_s: Index from 0 and seconds, for videos.
     """
     values: dict[str, Any] = {"source": source, "width": size_hw[1], "height": size_hw[0]}
-    if frame is not None:
+    if frame is not None and time_s is not None:
         values |= {"frame": frame, "time_s": round(time_s, 4)}
     values["faces"] = [face.to_dict() for face in faces]
     return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -64,7 +64,9 @@ class FaceCrop:
         """
         x0, y0, x1, y1 = (float(value) for value in np.asarray(box_xyxy).reshape(4))
         if not (x1 > x0 and y1 > y0):
-            raise ValueError(f"a box is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {box_xyxy}")
+            raise ValueError(
+                f"a box is x0, y0, x1, y1 with x0 < x1 and y0 < y1, got {x0}, {y0}, {x1}, {y1}"
+            )
         return cls((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) * scale, angle)
 
     def to_crop(self, points: ArrayLike) -> NDArray[np.float32]:
@@ -138,3 +140,8 @@ def _rotation(angle: float) -> NDArray[np.float64]:
     """Takes offsets in the picture to the crop's axes."""
     cos, sin = math.cos(angle), math.sin(angle)
     return np.array([[cos, sin], [-sin, cos]])
+
+
+def size_hw_of(image: NDArray[np.uint8]) -> tuple[int, int]:
+    """Height and width of a picture ``(H, W, 3)``, in pixels."""
+    return image.shape[0], image.shape[1]

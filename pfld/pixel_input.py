@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pfld.preprocess import Preprocessing
 
@@ -31,7 +32,7 @@ def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.Mo
     size = preprocessing.input_size
     weights = {item.name: item for item in graph.initializer}
 
-    def scale_(name: str, factor: np.ndarray | float) -> None:
+    def scale_(name: str, factor: NDArray[np.float64] | float) -> None:
         values = numpy_helper.to_array(weights[name]) * np.asarray(factor, np.float64)
         weights[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
 

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pfld.command_line import positive
+from pfld.command_line import Subcommands, positive
 from pfld.interruption import Interruption
 from pfld.runtime.backends import BACKENDS, find_weights
 from pfld.sources import printable
@@ -52,7 +52,7 @@ def format_summary(summary: PredictionSummary) -> str:
     return "\n".join(lines)
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
+def add_parser(commands: Subcommands) -> None:
     """Adds the ``predict`` command."""
     parser = commands.add_parser(
         "predict",

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from pfld.draw import draw_faces
 from pfld.face_rows import json_line
+from pfld.geometry import size_hw_of
 from pfld.interruption import Interruption
 from pfld.prediction_folder import PredictionFolder
 from pfld.prediction_options import PredictionOptions
 from pfld.runtime.face import Face
 from pfld.runtime.pictures import read_picture
-from pfld.runtime.tracker import FaceTracker
+from pfld.runtime.tracker import FaceTracker, Landmarker
 from pfld.runtime.video import VideoReader, VideoWriter
 from pfld.sources import Source, find_sources
 
@@ -72,7 +73,7 @@ class PredictionProgress:
         """Something was wrong with a source."""
 
 
-class Landmarker(Protocol):
+class PictureLandmarker(Landmarker, Protocol):
     """As :class:`pfld.runtime.landmarker.FaceLandmarker`."""
 
     backend: Any
@@ -83,7 +84,7 @@ class Landmarker(Protocol):
 def predict(
     paths: Sequence[str],
     out: str | os.PathLike[str],
-    landmarker: Landmarker,
+    landmarker: PictureLandmarker,
     options: PredictionOptions,
     *,
     progress: PredictionProgress | None = None,
@@ -114,7 +115,7 @@ class _Run:
     def __init__(
         self,
         out: Path,
-        landmarker: Landmarker,
+        landmarker: PictureLandmarker,
         options: PredictionOptions,
         progress: PredictionProgress,
         interruption: Interruption,
@@ -163,6 +164,7 @@ class _Run:
         self._progress.ended()
 
     def _do_picture(self, source: Source) -> None:
+        assert isinstance(source.location, Path)
         self._progress.began(source, None)
         with self._folder.adding(source) as add:
             try:
@@ -170,7 +172,7 @@ class _Run:
             except OSError as error:  # unlike one from writing results, which ends the run
                 raise _Unreadable(error) from error
             faces = self._landmarker(image)
-            add(0, json_line(source.name, faces, image.shape[:2]))
+            add(0, json_line(source.name, faces, size_hw_of(image)))
             if self._options.pictures:
                 drawn = draw_faces(image, faces, **self._options.drawing())
                 with self._folder.writing(source.target) as partial:
@@ -187,8 +189,9 @@ class _Run:
             with self._copy_of(source, reader) as write:
                 for index, (time_s, frame) in enumerate(reader):
                     faces = track(frame, time_s)
-                    moment = {"frame": index, "time_s": time_s}
-                    add(index, json_line(source.name, faces, frame.shape[:2], **moment))
+                    size_hw = size_hw_of(frame)
+                    line = json_line(source.name, faces, size_hw, frame=index, time_s=time_s)
+                    add(index, line)
                     write(frame, faces, time_s)
                     with_faces += bool(faces)
                     self._progress.advanced()

@@ -114,7 +114,7 @@ class PredictionFolder:
         return waiting, problems
 
     @contextmanager
-    def adding(self, source: Source) -> Iterator[Callable[[int, str], None]]:
+    def adding(self, source: Source) -> Iterator[Callable[[int, str], object]]:
         """What to call with each frame's index and line; recorded together at the end, or not at all."""
         stamp = _stamp(source)
         with self._database.transaction():

@@ -8,6 +8,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -37,7 +38,8 @@ class TerminalProgress(PredictionProgress):
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._all = self._video = None
+        self._all: TaskID | None = None
+        self._video: TaskID | None = None
 
     def __enter__(self) -> TerminalProgress:
         self._bars.start()
@@ -53,6 +55,7 @@ class TerminalProgress(PredictionProgress):
         name = source.name
         if len(name) > _NAME_LENGTH:
             name = "…" + name[1 - _NAME_LENGTH :]
+        assert self._all is not None
         self._bars.update(self._all, description=name)
         if source.kind == "camera":
             self._print(f"recording {source.name}; Ctrl-C ends it")
@@ -60,9 +63,11 @@ class TerminalProgress(PredictionProgress):
             self._video = self._bars.add_task("frames", total=num_frames or None, unit="frames/s")
 
     def advanced(self) -> None:
+        assert self._video is not None
         self._bars.advance(self._video)
 
     def ended(self) -> None:
+        assert self._all is not None
         self._bars.advance(self._all)
         if self._video is not None:
             self._bars.remove_task(self._video)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class DamagedRecord(ValueError):
@@ -48,7 +49,7 @@ class RecordDatabase:
         except sqlite3.Error as error:
             raise self._explained(error) from error
 
-    def query(self, statement: str, *values: object) -> list[tuple]:
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows of one statement."""
         return self.execute(statement, *values).fetchall()
 

@@ -37,12 +37,14 @@ class Source:
     @property
     def name(self) -> str:
         """What results call it."""
-        return self.target.stem if self.kind == "camera" else printable(self.location)
+        if isinstance(self.location, int):
+            return self.target.stem
+        return printable(self.location)
 
     @property
     def key(self) -> bytes:
         """The same for the same file, however it is named."""
-        where = self.name if self.kind == "camera" else os.path.abspath(self.location)
+        where = self.name if isinstance(self.location, int) else os.path.abspath(self.location)
         return os.fsencode(where)
 
 
@@ -91,7 +93,7 @@ def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[st
             problems.append(f"{printable(path)}: no such file or folder")
             continue
         found += files
-    sources = {}
+    sources: dict[bytes, Source] = {}
     for location in found:
         source = _source(location, bases)
         sources.setdefault(source.key, source)
@@ -114,7 +116,7 @@ def _source(location: Path | int, bases: list[str]) -> Source:
     except ValueError:  # on several drives
         target = Path(location.name)
     suffix = location.suffix.lower()
-    kind = "video" if suffix in VIDEO_SUFFIXES else "picture"
+    kind: Literal["picture", "video"] = "video" if suffix in VIDEO_SUFFIXES else "picture"
     if suffix not in _COPIED_AS_THEY_ARE[kind]:
         target = target.with_name(target.name + _OTHERWISE[kind])
     return Source(kind, location, target)

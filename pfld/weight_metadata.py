@@ -101,15 +101,14 @@ class WeightMetadata:
                 f"{version or 'none'}; update pfld, or export the weights with this one"
             )
         try:
-            mean, std = (tuple(map(float, json.loads(strings[key]))) for key in ("mean", "std"))
             metrics = {str(k): float(v) for k, v in json.loads(strings["metrics"]).items()}
             metadata = cls(
                 strings["network"],
                 Preprocessing(
                     input_size=int(strings["input_size"]),
                     channel_order=strings["channel_order"],
-                    mean=mean,
-                    std=std,
+                    mean=_one_per_channel(strings["mean"]),
+                    std=_one_per_channel(strings["std"]),
                     crop_scale=float(strings["crop_scale"]),
                 ),
                 landmark_scheme=strings["landmark_scheme"],
@@ -160,3 +159,10 @@ def require_channel_order(metadata: WeightMetadata, channel_order: str | None, p
             f"{path} says its channel order is {own}, got {channel_order}; leave the order out, it is "
             "for checkpoints that do not say"
         )
+
+
+def _one_per_channel(text: str) -> tuple[float, float, float]:
+    values = tuple(map(float, json.loads(text)))
+    if len(values) != 3:
+        raise ValueError(f"mean and std have 3 numbers, got {values}")
+    return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pfld.networks.auxiliary import AuxiliaryNet
 from pfld.networks.ghost import PFLDGhostNet, PFLDGhostNetSlim, PFLDGhostOne
 from pfld.networks.landmark_network import LandmarkNetwork
@@ -52,7 +54,7 @@ def build_network(
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {name!r}")
     if not 0.25 <= width_multiplier <= 2:
         raise ValueError(f"width_multiplier must be within 0.25 to 2, got {width_multiplier}")
-    options = {
+    options: dict[str, Any] = {
         "width_multiplier": width_multiplier,
         "num_landmarks": num_landmarks,
         "input_size": input_size,

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -97,14 +98,14 @@ class GhostLandmarkNetwork(LandmarkNetwork):
 class PFLDGhostNet(GhostLandmarkNetwork):
     """PFLD with GhostNet bottlenecks."""
 
-    def __init__(self, **options) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(ConvBlock, GhostBottleneck, slim=False, **options)
 
 
 class PFLDGhostNetSlim(GhostLandmarkNetwork):
     """:class:`PFLDGhostNet` with smaller expansions."""
 
-    def __init__(self, **options) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(ConvBlock, GhostBottleneck, slim=True, **options)
 
 
@@ -117,8 +118,9 @@ class PFLDGhostOne(GhostLandmarkNetwork):
     """
 
     def __init__(
-        self, *, num_conv_branches: int = 6, reparameterized: bool = False, **options
+        self, *, num_conv_branches: int = 6, reparameterized: bool = False, **options: Any
     ) -> None:
+        branches: dict[str, Any]
         branches = {"num_conv_branches": num_conv_branches, "reparameterized": reparameterized}
         super().__init__(
             partial(MobileOneBlock, **branches),
