@@ -73,7 +73,7 @@ def _shortest_paths(costs: list[list[float]]) -> list[int]:
     return columns
 
 
-def overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+def overlaps(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union ``(N, M)`` of boxes ``(N, 4)`` and ``(M, 4)``: x0, y0, x1, y1."""
     first = np.asarray(boxes, dtype=np.float64).reshape(-1, 1, 4)
     second = np.asarray(others, dtype=np.float64).reshape(1, -1, 4)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.geometry import FaceCrop
+from pfld.geometry import FaceCrop, size_hw_of
 from pfld.runtime.assignment import assign, overlaps
 from pfld.runtime.track import Claim, Track, center_of, look_of, size_of
 
@@ -67,7 +67,7 @@ class Identities:
         """
         if len(tracks) < 2 and not any(track.claim for track in tracks):
             return tracks
-        size_hw = image_rgb.shape[:2]
+        size_hw = size_hw_of(image_rgb)
 
         def look(track: Track) -> NDArray[np.float32]:
             return look_of(image_rgb, crop_around(track.landmarks))
@@ -120,7 +120,7 @@ class Identities:
         """
         faces = [*newcomers, *(track for track in tracks if track.claim and not track.meets)]
         looks = [look_of(image_rgb, crop_around(face.landmarks)) for face in faces]
-        self._settle(faces, looks, time_s, image_rgb.shape[:2])
+        self._settle(faces, looks, time_s, size_hw_of(image_rgb))
         for face, look in zip(newcomers, looks):
             face.note_look(look)
 

@@ -77,7 +77,7 @@ class JitterMeter:
     def _even(self) -> bool:
         """Whether the last three frames came at equal steps, as far as is known."""
         first, second, third = self._times_s
-        if third is None:
+        if first is None or second is None or third is None:
             return True
         steps = second - first, third - second
         return min(steps) > (1 - _UNEVEN) * max(steps) > 0

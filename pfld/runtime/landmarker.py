@@ -201,7 +201,7 @@ def _turned(face: DetectedFace, angle: float) -> DetectedFace:
     """The face with its eyes turned about the middle of its box, by radians."""
     middle = (face.box[:2] + face.box[2:]) / 2
     cos, sin = math.cos(angle), math.sin(angle)
-    eyes = (face.eyes - middle) @ np.float32([[cos, sin], [-sin, cos]]) + middle
+    eyes = (face.eyes - middle) @ np.array([[cos, sin], [-sin, cos]], np.float32) + middle
     return DetectedFace(face.box, face.score - _FLIP_COST, eyes)
 
 

@@ -10,6 +10,7 @@ that was measured, and at once where it is larger.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +30,8 @@ SHARED_NOISE = (0.0015, 0.0075)
 POINT_NOISE = (0.002, 0.016)
 SHARED_THRESHOLD = 4.0  # x noise; at 30 frames a second the shared part lags 0.57 of this at most
 POINT_THRESHOLD = 3.5  # x noise
+
+_Activity = TypeVar("_Activity", float, NDArray[np.float64])
 
 
 class LandmarkSmoother:
@@ -106,6 +109,7 @@ class LandmarkSmoother:
         self._point_activity = np.zeros(points.shape[1])
 
     def _follow(self, points: NDArray[np.float64], time_s: float, size: float) -> None:
+        assert self._smooth is not None
         interval_s = time_s - self._time_s
         if interval_s <= 0:
             interval_s = self._interval_s
@@ -133,7 +137,8 @@ class LandmarkSmoother:
         motion[:, 0] *= _gain(self._shift_activity, interval_s)
         motion[:, 1:] *= _gain(self._turn_activity, interval_s)
         rest *= _gain(self._point_activity, interval_s)
-        self._smooth = self._smooth + motion @ design + rest
+        change: NDArray[np.float64] = motion @ design + rest
+        self._smooth = self._smooth + change
         self._time_s, self._interval_s = time_s, min(interval_s, self.gap_s)
 
     def _measure_noise(
@@ -191,7 +196,7 @@ def _inverse(moments: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([[aa, ab, ac], [ab, bb, bc], [ac, bc, cc]]) / determinant
 
 
-def _gain(activity, interval_s: float):
+def _gain(activity: _Activity, interval_s: float) -> _Activity:
     """The part of an offset, 0..1, to be made up for within a frame."""
     return 1 - math.exp(-interval_s / REST_S) * (1 + activity) ** (-interval_s / FRAME_S)
 

@@ -176,7 +176,7 @@ def plausible(
         return True
     size = size_of(expected)
     growth = max(width, height) / size
-    leap = np.linalg.norm(center_of(landmarks) - center_of(expected))
+    leap = float(np.linalg.norm(center_of(landmarks) - center_of(expected)))
     return 1 / MOST_GROWTH < growth < MOST_GROWTH and leap < MOST_LEAP * size
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.geometry import FaceCrop
+from pfld.geometry import FaceCrop, size_hw_of
 from pfld.runtime.assignment import assign, overlaps
 from pfld.runtime.face import Face
 from pfld.runtime.identities import Identities
@@ -97,6 +97,7 @@ class FaceTracker:
     def reset(self) -> None:
         """Forgets everything; numbers start at 1 again."""
         self._identities = Identities()
+        self._tracks: list[Track] = []
         self._size_hw: tuple[int, int] | None = None
         self._time_s = -math.inf
         self._frames = 0
@@ -126,7 +127,7 @@ class FaceTracker:
             )
         if not math.isfinite(time_s):
             raise ValueError(f"time_s must be finite, got {time_s}")
-        size_hw = image_rgb.shape[:2]
+        size_hw = size_hw_of(image_rgb)
         if size_hw != self._size_hw or abs(time_s - self._time_s) > GAP_S:
             self._forget()
         self._size_hw, self._time_s = size_hw, time_s
@@ -142,7 +143,7 @@ class FaceTracker:
         return sorted(faces, key=lambda face: size_of(face.landmarks), reverse=True)
 
     def _forget(self) -> None:
-        self._tracks: list[Track] = []
+        self._tracks = []
         self._identities.forget()
         self._searched_s = -math.inf
 
@@ -168,7 +169,7 @@ class FaceTracker:
         ):
             if not rate:
                 quality = track.quality
-            if not plausible(landmarks, image_rgb.shape[:2], place):
+            if not plausible(landmarks, size_hw_of(image_rgb), place):
                 track.bad_frames = BAD_FRAMES
             elif quality < self.min_quality:
                 track.doubt(float(quality))
@@ -216,7 +217,7 @@ class FaceTracker:
     ) -> list[Track]:
         """Tracks, without numbers yet, of detected faces that have landmarks and are not known."""
         crops = [self.landmarker.crop_of(item) for item in detected]
-        size_hw = image_rgb.shape[:2]
+        size_hw = size_hw_of(image_rgb)
         # Twice, as a detector's box is not what landmarks are best located in.
         first, _ = self._locate(image_rgb, crops, rate=False)
         likely = [index for index, landmarks in enumerate(first) if plausible(landmarks, size_hw)]

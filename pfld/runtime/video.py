@@ -54,7 +54,7 @@ class VideoReader:
         found, first = self._capture.read()
         if not found:
             self._capture.release()
-            where = f"camera {source}" if self._is_camera else os.fspath(source)
+            where = f"camera {source}" if isinstance(source, int) else os.fspath(source)
             raise ValueError(f"{where} has no frame that can be read")
         self._first = first
         self._start_s = time.monotonic()
@@ -63,7 +63,9 @@ class VideoReader:
         self.size_hw: tuple[int, int] = first.shape[:2]
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         known = 0 < rate <= MOST_FRAMES_PER_SECOND
-        self.rate = rate if known else _USUAL_RATE if self._is_camera else _measured_rate(source)
+        self.rate = (
+            rate if known else _USUAL_RATE if isinstance(source, int) else _measured_rate(source)
+        )
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         counted = known and not self._is_camera and 1 <= count < 1e9
         self.num_frames = int(count) if counted else None
@@ -162,10 +164,10 @@ class VideoWriter:
 
 def _opened(source: str | os.PathLike[str] | int) -> cv2.VideoCapture:
     if isinstance(source, int):
-        capture = _capture(source)
-        if not capture.isOpened():
+        camera = _capture(source)
+        if not camera.isOpened():
             raise ValueError(f"there is no camera {source}, or another program uses it")
-        return capture
+        return camera
     path = Path(source)
     if not path.is_file():
         raise FileNotFoundError(f"no video at {path}")
@@ -204,7 +206,7 @@ def _writer(path: str, size_hw: tuple[int, int], rate: float) -> cv2.VideoWriter
         for codec in _CODECS[suffix]:
             # MPEG-4 knows no more than 65535 parts of a second: not enough for some odd rates.
             for tried in (rate, max(round(rate), 1)):
-                fourcc = cv2.VideoWriter_fourcc(*codec)
+                fourcc = cv2.VideoWriter.fourcc(*codec)
                 writer = cv2.VideoWriter(path, fourcc, float(tried), size_hw[::-1])
                 if writer.isOpened():
                     return writer
@@ -221,7 +223,7 @@ def _hush() -> None:
 def _measured_rate(path: str | os.PathLike[str]) -> float:
     """Frames per second by the time stamps of a file's first frames."""
     capture = _capture(os.fspath(path))
-    times_s = []
+    times_s: list[float] = []
     while len(times_s) < _TIMED_FRAMES and capture.grab():
         times_s.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     capture.release()
