@@ -16,4 +16,5 @@ def use_deterministic_algorithms(enabled: bool) -> None:
     if enabled:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = not enabled and torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(enabled)
+    if torch.are_deterministic_algorithms_enabled() != enabled:  # it imports PyTorch's compiler
+        torch.use_deterministic_algorithms(enabled)
