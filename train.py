@@ -15,6 +15,7 @@ import torch
 from accelerate import Accelerator
 
 from pfld.data.face_set import FaceSet
+from pfld.files import prepare_folder
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig, add_options, config_from
 from pfld.training.determinism import use_deterministic_algorithms
@@ -24,6 +25,7 @@ from pfld.training.history import History
 from pfld.training.interrupt import StopRequest
 from pfld.training.memory import keep_freed_memory
 from pfld.training.pictures import save_augmented_faces, save_validation_faces
+from pfld.training.processes import is_lost_process
 from pfld.training.progress import TrainingProgress
 from pfld.training.trainer import Trainer
 from pfld.training.validation import validate
@@ -41,6 +43,7 @@ SYNTHETIC_DEFAULTS = {
     "out": "runs/synthetic",
 }  # fmt: skip
 LOG_EVERY = 10  # steps
+LOST_PROCESS = "another process of this run has ended; start all again with --resume"
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -67,7 +70,11 @@ def main(argv: list[str] | None = None) -> int:
         return train(config, resume=arguments.resume, contact_sheet=sheet)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+    except RuntimeError as error:
+        if not is_lost_process(error):
+            raise
+        print(f"error: {LOST_PROCESS}", file=sys.stderr)
+    return 2
 
 
 def train(
@@ -80,6 +87,8 @@ def train(
     accelerator = Accelerator(mixed_precision=config.precision, cpu=on_cpu)
     progress = TrainingProgress(config, accelerator)
     with progress, StopRequest(accelerator) as stop_request:
+        if contact_sheet is None and accelerator.is_main_process:
+            prepare_folder(config.out_dir)
         faces = load_faces(config, accelerator, progress)
         trainer = Trainer(config, faces, accelerator)
         if contact_sheet is not None:
@@ -99,9 +108,10 @@ def train(
         if stop_request.stopped:
             progress.print(f"stopped at step {trainer.step_number}; --resume goes on from here")
             return STOPPED
-        if accelerator.is_main_process:
+        if history is not None:
             for line in write_results(trainer, history.rows, faces.name):
                 progress.print(line)
+            history.write()
             history.close()
         accelerator.wait_for_everyone()
     accelerator.end_training()

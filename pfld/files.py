@@ -17,5 +17,21 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
     try:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk has no name of its own
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Makes a folder that one process writes to, and removes what a killed one left half-written.
+
+    Raises:
+        OSError: When the folder or a file in it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".probe.{os.getpid()}.part"
+    probe.touch()
+    for partial in folder.glob(".*.part"):
+        partial.unlink()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,20 +15,44 @@ import torch
 
 _NAME = re.compile(r"step-(\d+)\.pt")
 _KEPT = 2
+_DAMAGE = (
+    RuntimeError, EOFError, UnpicklingError, OSError, KeyError, ValueError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Writes ``state`` as the folder's newest checkpoint and drops all but the two newest."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes ``state`` as the folder's newest checkpoint and drops all but the two newest.
+
+    Later ones go as well: whoever saves an earlier step has found them damaged. So does what a
+    killed run left half-written.
+
+    Raises:
+        OSError: When it cannot be written; those before stay.
+    """
     path = folder / f"step-{step:08d}.pt"
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    for old in _checkpoints(folder)[:-_KEPT]:
-        old.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        # PyTorch's writer says that a position is unexpected, and keeps the reason in its context.
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
+        raise OSError(
+            f"{path} cannot be written: {reason.strerror}; those before are whole, mend the cause "
+            "and go on with --resume"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    kept = [path for path in _checkpoints(folder) if path.name <= f"step-{step:08d}.pt"][-_KEPT:]
+    for other in {*_checkpoints(folder), *folder.glob("step-*.partial")} - {*kept}:
+        other.unlink()
     return path
 
 
@@ -44,15 +70,24 @@ def load_checkpoint(
     paths = _checkpoints(folder)
     for path in reversed(paths):
         try:
+            _require_whole(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, UnpicklingError, OSError, KeyError, ValueError) as error:
+        except _DAMAGE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             report(f"{path} is damaged and passed over: {reason}")
             continue
-        return int(_NAME.fullmatch(path.name)[1]), state
+        return int(path.stem.removeprefix("step-")), state
     if paths:
         raise ValueError(f"none of the {len(paths)} checkpoints in {folder} can be read")
     return None
+
+
+def _require_whole(path: Path) -> None:
+    """Compares the file with its checksums, which PyTorch writes and does not read."""
+    with zipfile.ZipFile(path) as archive:
+        broken = archive.testzip()
+    if broken is not None:
+        raise ValueError(f"{broken} in it is not what was written")
 
 
 def _checkpoints(folder: Path) -> list[Path]:

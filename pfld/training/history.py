@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pfld.files import write_whole
+from pfld.training.event_file import EventFile
 
 COLUMNS = ("step", "faces", "loss", "lr", "augmentation", "images_per_second", "validation_nme")
 
@@ -20,18 +21,16 @@ class History:
     """
 
     def __init__(self, folder: Path, rows: list[dict[str, float]] | None = None) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
         self.folder = folder
         self.rows = list(rows or [])
         last = int(self.rows[-1]["step"]) if self.rows else 0
-        self._board = SummaryWriter(folder / "tensorboard", purge_step=last + 1)
+        self._board = EventFile(folder / "tensorboard", purge_step=last + 1)
 
     def add(self, row: dict[str, float]) -> None:
         self.rows.append(row)
         for name, value in row.items():
             if name not in ("step", "faces"):
-                self._board.add_scalar(name, value, int(row["step"]))
+                self._board.add(name, value, int(row["step"]))
 
     def best(self) -> float:
         """The lowest validation error so far; infinite before the first."""
@@ -47,7 +46,6 @@ class History:
         writer.writerows(self.rows)
         write_whole(self.folder / "log.csv", text.getvalue())
         write_whole(self.folder / "curves.png", curves_png(self.rows))
-        self._board.flush()
 
     def close(self) -> None:
         self._board.close()
