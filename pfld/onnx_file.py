@@ -63,7 +63,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 

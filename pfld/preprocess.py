@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST_INPUT = 1024  # side of the crop in pixels
 CROP_SCALE = 1.2  # side of the crop over the longer side of the landmark box
 
 
@@ -22,8 +23,8 @@ class Preprocessing:
         crop_scale: Side of the crop over the longer side of the landmark box.
 
     Raises:
-        ValueError: For another channel order, a size, scale or std that is not positive, numbers that
-            are not finite.
+        ValueError: For another channel order, a size, scale or std that is not positive, a size
+            over 1024, numbers that are not finite.
     """
 
     input_size: int = 112
@@ -35,9 +36,10 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.channel_order not in ("rgb", "bgr"):
             raise ValueError(f'channel_order must be "rgb" or "bgr", got {self.channel_order!r}')
-        if self.input_size < 1 or self.crop_scale <= 0:
+        if not 1 <= self.input_size <= LARGEST_INPUT or self.crop_scale <= 0:
             raise ValueError(
-                f"input_size and crop_scale must be positive, got {self.input_size} and {self.crop_scale}"
+                f"input_size must be 1 to {LARGEST_INPUT} and crop_scale positive, got "
+                f"{self.input_size} and {self.crop_scale}"
             )
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Backends: one call, the same points, clear errors; the ONNX ones without PyTorch."""
 
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,57 @@ def test_tensors_in_other_files_are_not_read(shipped, tmp_path, place):
     (tmp_path / "face.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ValueError, match="other files"):
         load_backend(str(tmp_path / "face.onnx"), "onnx")
+
+
+def of_one_crop(model):
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def of_doubles(model):
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("ReduceMean", ["crops", "axes"], ["mean"], keepdims=1),
+            onnx.helper.make_node("Squeeze", ["mean", "last"], ["flat"]),
+            onnx.helper.make_node("Mul", ["flat", "ones"], ["landmarks"]),
+        ],
+        "doubles",
+        model.graph.input,
+        model.graph.output,
+        [
+            onnx.numpy_helper.from_array(value, name)
+            for name, value in (
+                ("axes", np.array([1, 2, 3])),
+                ("last", np.array([3])),
+                ("ones", np.ones((1, 98, 2))),
+            )
+        ],
+    )
+    model.graph.CopyFrom(graph)
+
+
+def nameless(model):
+    model.metadata_props[0].value = "latin"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (of_one_crop, "face.onnx cannot be run: .*Expected: 1"),
+        (of_doubles, "face.onnx must take and return .*double"),
+        (nameless, "face.onnx: .*decode"),
+    ],
+    ids=["one crop", "doubles", "no text"],
+)
+def test_a_graph_that_does_not_do_as_it_says_is_named(shipped, tmp_path, capfd, change, message):
+    model = onnx.load(shipped / "small.onnx")
+    change(model)
+    data = model.SerializeToString().replace(b"latin", b"lat\xefn")
+    (tmp_path / "face.onnx").write_bytes(data)
+    with pytest.raises(ValueError, match=re.compile(message, re.DOTALL)):
+        load_backend(tmp_path / "face.onnx").predict(crops(2))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_onnx_needs_no_torch(shipped):

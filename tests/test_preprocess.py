@@ -48,6 +48,7 @@ def test_other_crops_are_refused(crops):
         {"mean": (math.inf, 0.0, 0.0)},
         {"crop_scale": math.nan},
         {"input_size": 0},
+        {"input_size": 100_000},
     ],
     ids=str,
 )

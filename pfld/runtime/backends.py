@@ -7,12 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pfld.onnx_file import open_session
 from pfld.weight_metadata import PIXELS, WeightMetadata, require_channel_order
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 SHIPPED = Path(__file__).parents[2] / "weights"
 BATCH_SIZE = 32  # crops per call; more are no faster and take memory
@@ -141,9 +145,11 @@ class OnnxBackend(Backend):
             session = open_session(path, threads=threads)
         except Exception as error:  # its classes of error have no common base of their own
             raise ValueError(f"{path} is damaged or no ONNX file: {error}") from error
-        metadata = _onnx_metadata(session.get_modelmeta().custom_metadata_map, path)
+        metadata = _onnx_metadata(session, path)
         require_channel_order(metadata, channel_order, path)
-        ports = [(p.name, p.shape[1:]) for p in (*session.get_inputs(), *session.get_outputs())]
+        ports = [
+            (p.name, p.type, p.shape[1:]) for p in (*session.get_inputs(), *session.get_outputs())
+        ]
         _require_ports(ports, metadata, path)
         super().__init__(name, path, metadata)
         self._session = session
@@ -153,15 +159,23 @@ class OnnxBackend(Backend):
             return super().predict(crops)
         preprocessing = self.metadata.preprocessing
         preprocessing.require_crops(crops)
-        found = in_batches(
-            lambda batch: self._session.run(["landmarks_px"], {"crops_rgb": batch})[0], crops
-        )
+        found = in_batches(lambda batch: self._answer("landmarks_px", "crops_rgb", batch), crops)
         return found / np.float32(preprocessing.input_size)
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.metadata.interface == PIXELS:
             raise ValueError(f"{self.path} takes uint8 crops, not a normalised batch: use predict")
-        return self._session.run(["landmarks"], {"crops": batch})[0]
+        return self._answer("landmarks", "crops", batch)
+
+    def _answer(self, output: str, given: str, batch: NDArray) -> NDArray[np.float32]:
+        try:
+            (found,) = self._session.run([output], {given: batch})
+        except Exception as error:  # as above; a graph may do anything once it runs
+            raise ValueError(f"{self.path} cannot be run: {error}") from error
+        expected = (len(batch), self.metadata.num_landmarks, 2)
+        if found.shape != expected:
+            raise ValueError(f"{self.path} must return {expected}, it returned {found.shape}")
+        return found
 
 
 class OpenVinoBackend(Backend):
@@ -271,21 +285,27 @@ def shipped_networks(backend: str = "onnx") -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not name.endswith("-int8")))
 
 
-def _onnx_metadata(strings: dict[str, str], path: Path) -> WeightMetadata:
+def _onnx_metadata(session: onnxruntime.InferenceSession, path: Path) -> WeightMetadata:
     try:
-        return WeightMetadata.from_strings(strings)
+        return WeightMetadata.from_strings(session.get_modelmeta().custom_metadata_map)
     except ValueError as error:
         raise ValueError(f"{path}: {error}; python -m pfld export writes such files") from error
 
 
 def _require_ports(
-    ports: list[tuple[str, list[int | str]]], metadata: WeightMetadata, path: Path
+    ports: list[tuple[str, str, list[int | str]]], metadata: WeightMetadata, path: Path
 ) -> None:
     """Raises ValueError unless the graph takes crops and returns landmarks as its metadata says."""
     size, landmarks = metadata.preprocessing.input_size, metadata.num_landmarks
     if metadata.interface == PIXELS:
-        expected = [("crops_rgb", [size, size, 3]), ("landmarks_px", [landmarks, 2])]
+        expected = [
+            ("crops_rgb", "tensor(uint8)", [size, size, 3]),
+            ("landmarks_px", "tensor(float)", [landmarks, 2]),
+        ]
     else:
-        expected = [("crops", [3, size, size]), ("landmarks", [landmarks, 2])]
+        expected = [
+            ("crops", "tensor(float)", [3, size, size]),
+            ("landmarks", "tensor(float)", [landmarks, 2]),
+        ]
     if ports != expected:
         raise ValueError(f"{path} must take and return {expected} per face, it has {ports}")
