@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_MOST_REDUCED = 1024  # times; averaging over more shows nothing and takes memory
+_LONGEST_SAMPLED = 32_000  # pixels; OpenCV samples no picture of more than 32766
+
 
 @dataclass(frozen=True)
 class FaceCrop:
@@ -92,7 +95,9 @@ class FaceCrop:
         source, offset = image, np.zeros(2)
         if shrink > 1.5:
             # Bilinear sampling skips pixels where it shrinks much, so average the neighbourhood first.
-            source, offset, reduce = self._reduced(image, int(shrink))
+            source, offset, reduce = self._reduced(image, int(min(shrink, _MOST_REDUCED)))
+        elif max(image.shape) > _LONGEST_SAMPLED:
+            source, offset, reduce = self._reduced(image, 1)
         else:
             reduce = 1
         # Pixel centres: crop pixel j lies at (j + 0.5) / size of the crop, source pixel i at i + 0.5.

@@ -76,6 +76,25 @@ def test_crop_far_outside_is_black():
     assert FaceCrop(5000, -5000, 400).extract(image, 112).max() == 0
 
 
+def test_a_picture_longer_than_opencv_samples_is_cropped():
+    image = np.zeros((40, 40_000, 3), np.uint8)
+    image[:, 39_000:] = np.arange(200, 240, dtype=np.uint8)[:, None, None]
+    assert_allclose(FaceCrop(39_500, 20, 40).extract(image, 40), image[:, 39_500:39_540])
+    assert FaceCrop(20_000, 20, 40_000).extract(image, 112)[56, -1].max() > 0
+
+
+@pytest.mark.parametrize("side", [1e6, 1e9, 1e30])
+def test_a_crop_far_wider_than_its_picture_takes_no_memory(monkeypatch, side):
+    made = []
+    border = cv2.copyMakeBorder
+    monkeypatch.setattr(
+        cv2, "copyMakeBorder", lambda *given: made.append(border(*given)) or made[-1]
+    )
+    crop = FaceCrop(25, 25, side)
+    assert crop.extract(np.full((50, 50, 3), 200, np.uint8), 112).shape == (112, 112, 3)
+    assert made[0].nbytes < 5_000_000
+
+
 @pytest.mark.parametrize(
     "make",
     [
