@@ -136,7 +136,7 @@ def evaluate(
             advance(len(answers.indices))
     if len(skipped) > allow_missing * len(faces) or not batches:
         raise ValueError(
-            f"at least {len(skipped)} of {len(faces)} faces have no readable picture, more than "
+            f"at least {len(skipped)} of {len(faces)} faces have no picture that can be used, more than "
             f"{allow_missing:.3g} of them; first: {next(iter(skipped.values()))}. Complete the data set "
             "or raise --allow-missing"
         )

@@ -136,11 +136,21 @@ def _distance(detected: DetectedFace, box: FaceCrop) -> float:
 def _pictures(
     faces: list[FaceAnnotation], skipped: dict[int, str]
 ) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
-    """Each picture ``(H, W, 3)`` that can be read, with the indices of its faces."""
+    """Each picture ``(H, W, 3)`` that can be read, with the indices of the faces in it."""
     order = sorted(range(len(faces)), key=lambda index: faces[index].image_path)
     for path, group in groupby(order, key=lambda index: faces[index].image_path):
         indices = list(group)
         try:
-            yield indices, read_image(path)
+            image = read_image(path)
         except (ValueError, OSError) as error:
             skipped |= {index: str(error) for index in indices}
+            continue
+        inside = []
+        for index in indices:
+            try:
+                faces[index].require_in(image)
+                inside.append(index)
+            except ValueError as error:
+                skipped[index] = str(error)
+        if inside:
+            yield inside, image

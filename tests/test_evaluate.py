@@ -234,6 +234,14 @@ def test_unreadable_pictures_are_counted_up_to_what_is_allowed(tmp_path, weights
     assert "3 of 3 faces" in capsys.readouterr().err
 
 
+def test_faces_outside_their_pictures_are_skipped(tmp_path, weights):
+    write_wflw_layout(synthetic_faces(3, size=64), tmp_path, split="test")
+    faces, _ = in_file_order(tmp_path)
+    cv2.imwrite(str(faces[1].image_path), np.zeros((8, 8, 3), np.uint8))
+    (reason,) = evaluate(weights, tmp_path, allow_missing=0.5).skipped
+    assert "test.txt:2: the face lies outside its picture of 8 x 8 pixels" in reason
+
+
 def test_what_cannot_be_evaluated_is_refused_in_one_line(tmp_path, data, weights, capsys):
     averaging_onnx(tmp_path / "nameless.onnx", {})
     averaging_onnx(tmp_path / "fewer.onnx", SMALL.to_strings(), landmarks=68)

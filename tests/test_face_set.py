@@ -48,10 +48,23 @@ def test_wflw_lines_are_read_as_written(wflw):
         (lambda line: line.replace(line.split()[7], "x7", 1), "x7"),
         (lambda line: line.replace(line.split()[7], "nan", 1), "finite"),
         (lambda line: " ".join([*line.split()[:200], "2", *line.split()[201:]]), "0 or 1"),
+        (lambda line: line.replace(line.split()[7], "1e39", 1), "within 100,000 pixels"),
+        (lambda line: line.replace(line.split()[7], "-100001", 1), "within 100,000 pixels"),
+        (lambda line: " ".join([*line.split()[:196], "inf", *line.split()[197:]]), "finite"),
         (lambda line: " ".join([*line.split()[:206], "../../secret.png"]), "outside"),
         (lambda line: " ".join(["5"] * 196 + line.split()[196:]), "one place"),
     ],
-    ids=["short", "not a number", "nan", "attribute", "outside", "one place"],
+    ids=[
+        "short",
+        "not a number",
+        "nan",
+        "attribute",
+        "float32 has no such number",
+        "far",
+        "box",
+        "outside",
+        "one place",
+    ],
 )
 def test_faulty_lines_are_named(wflw, edit, message):
     edit_line(wflw, 4, edit)
@@ -139,6 +152,37 @@ def test_unreadable_pictures_are_counted_once_and_left_out(wflw, capsys):
     assert len(faces) == 4
     assert_allclose(faces.crops, synthetic_faces(6, size=160).crops[[0, 2, 3, 5]])
     assert "2 of 6 pictures" in capsys.readouterr().out
+
+
+def test_faces_outside_their_pictures_are_counted_and_left_out(wflw, capsys):
+    path = read_wflw(wflw, "train")[3].image_path
+    path.write_bytes(cv2.imencode(".png", np.zeros((20, 20, 3), np.uint8))[1].tobytes())
+    assert len(load_face_set(wflw, "train", size=160, missing_allowed=0.5)) == 5
+    said = capsys.readouterr().out
+    assert "1 of 6 pictures" in said and "train.txt:4: the face lies outside its picture" in said
+
+
+def test_a_picture_no_file_can_have_the_name_of_is_missing(wflw, capsys):
+    edit_line(wflw, 2, lambda line: " ".join([*line.split()[:206], "a\0.png"]))
+    edit_line(wflw, 3, lambda line: " ".join([*line.split()[:206], "a" * 300]))
+    assert len(load_face_set(wflw, "train", size=160, missing_allowed=0.5)) == 4
+    assert "2 of 6 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        b"image,spread\na.png,1\n",
+        b"image,source_picture\na.png\n",
+        b"image,source_picture\n" + b"a" * 200_000,
+        b"image,source_picture\n\xff\xfe\n",
+    ],
+    ids=["no column", "short", "long", "no text"],
+)
+def test_a_faulty_table_of_source_pictures_is_named(wflw, table):
+    (wflw / "label_spread.csv").write_bytes(table)
+    with pytest.raises(ValueError, match=r"label_spread\.csv:\d: "):
+        load_face_set(wflw, "train", size=160)
 
 
 def test_too_many_unreadable_pictures_stop(wflw, tmp_path):

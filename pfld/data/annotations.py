@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from pfld.landmarks import IBUG_68, WFLW_98, LandmarkScheme
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
+
+FARTHEST = 100_000  # pixels from a picture's corner; no picture is that wide
 
 _LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test"
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -36,6 +39,16 @@ class FaceAnnotation:
     @property
     def scheme(self) -> LandmarkScheme:
         return WFLW_98 if len(self.landmarks_px) == WFLW_98.num_landmarks else IBUG_68
+
+    def require_in(self, image: NDArray[np.uint8]) -> None:
+        """Raises ValueError unless some of the face lies in the picture ``(H, W, 3)``."""
+        height, width = image.shape[:2]
+        low, high = self.landmarks_px.min(axis=0), self.landmarks_px.max(axis=0)
+        if (high <= 0).any() or (low >= (width, height)).any():
+            raise ValueError(
+                f"{self.source}: the face lies outside its picture of {width} x {height} pixels, "
+                f"{self.image_path}"
+            )
 
 
 def read_faces(folder: str | Path, split: str) -> list[FaceAnnotation]:
@@ -96,13 +109,14 @@ def _parse_wflw_line(line: str, images: Path, source: str) -> FaceAnnotation:
     if len(fields) != 207:
         raise ValueError(f"{source}: a line has 207 fields (196 + 4 + 6 + path), got {len(fields)}")
     try:
-        numbers = np.array([float(field) for field in fields[:206]], dtype=np.float32)
+        values = [float(field) for field in fields[:206]]
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+    numbers = _checked(values, source)
     attributes = numbers[200:]
     if not np.isin(attributes, (0, 1)).all():
         raise ValueError(f"{source}: the 6 attributes must be 0 or 1, got {fields[200:206]}")
-    landmarks_px = _checked(numbers[:196].reshape(98, 2), source)
+    landmarks_px = _apart(numbers[:196].reshape(98, 2), source)
     name = PurePosixPath(fields[206].strip())
     if name.is_absolute() or ".." in name.parts:
         raise ValueError(f"{source}: the picture {str(name)!r} lies outside {images}")
@@ -147,16 +161,25 @@ def _read_pts(path: Path) -> FaceAnnotation:
     if len(points) != IBUG_68.num_landmarks:
         raise ValueError(f"{path}: 68 points in braces are needed, got {len(points)}")
     # The first pixel's centre is (1, 1) there and (0.5, 0.5) here.
-    landmarks_px = _checked(np.array(points, dtype=np.float32) - 0.5, str(path))
+    landmarks_px = _apart(_checked(points, str(path)) - np.float32(0.5), str(path))
     box_xyxy = np.concatenate([landmarks_px.min(axis=0), landmarks_px.max(axis=0)])
     pictures = (path.with_suffix(suffix) for suffix in _IMAGE_SUFFIXES)
     picture = next((picture for picture in pictures if picture.is_file()), path.with_suffix(".jpg"))
     return FaceAnnotation(picture, landmarks_px, box_xyxy, np.zeros(6, np.uint8), f"{path}:1")
 
 
-def _checked(landmarks_px: NDArray[np.float32], source: str) -> NDArray[np.float32]:
-    if not np.isfinite(landmarks_px).all():
+def _checked(
+    numbers: Sequence[float] | Sequence[tuple[float, float]], source: str
+) -> NDArray[np.float32]:
+    values = np.array(numbers, dtype=np.float64)
+    if not np.isfinite(values).all():
         raise ValueError(f"{source}: coordinates must be finite")
+    if np.abs(values).max(initial=0) > FARTHEST:
+        raise ValueError(f"{source}: coordinates must be within {FARTHEST:,} pixels")
+    return values.astype(np.float32)
+
+
+def _apart(landmarks_px: NDArray[np.float32], source: str) -> NDArray[np.float32]:
     if not (np.ptp(landmarks_px, axis=0) > 0).any():
         raise ValueError(f"{source}: all points are in one place")
     return landmarks_px

@@ -137,7 +137,7 @@ def _key(faces: list[FaceAnnotation], folder: Path, size: int) -> str:
         try:
             state = face.image_path.stat()
             stamp = f"{state.st_size} {state.st_mtime_ns}"
-        except OSError:
+        except (OSError, ValueError):  # no name a file may have
             stamp = "missing"
         digest.update(f"{face.image_path.relative_to(folder)} {stamp}".encode())
     table = folder / "label_spread.csv"
@@ -154,6 +154,7 @@ def _write_cache(
     report: Callable[[str], None],
     progress: Callable[[int, int], None],
 ) -> None:
+    origins = _source_pictures(folder)
     with new_entry(entry) as building:
         crops = new_crops(building, (len(faces), size, size, 3))
         landmarks = np.empty((len(faces), *faces[0].landmarks_px.shape), np.float32)
@@ -167,6 +168,11 @@ def _write_cache(
                 image = _read_or_note(image_path, failures)
             if image is None:
                 continue
+            try:
+                face.require_in(image)
+            except ValueError as error:
+                failures[face.image_path] = str(error)
+                continue
             crop = _snapped(FaceCrop.around(face.landmarks_px, scale=CROP_MARGIN), size)
             crops[len(kept)] = crop.extract(image, size)
             landmarks[len(kept)] = crop.to_crop(face.landmarks_px)
@@ -174,7 +180,6 @@ def _write_cache(
         progress(len(faces), len(faces))
         pictures_in_all = len({face.image_path for face in faces})
         _require_few(failures, pictures_in_all, missing_allowed, report)
-        origins = _source_pictures(folder)
         names = [str(faces[index].image_path.relative_to(folder)) for index in kept]
         write_faces(
             building,
@@ -202,7 +207,7 @@ def _require_few(
     if not failures:
         return
     first = next(iter(failures.values()))
-    message = f"{len(failures)} of {pictures} pictures cannot be read (first: {first})"
+    message = f"{len(failures)} of {pictures} pictures cannot be used (first: {first})"
     if len(failures) > allowed * pictures or len(failures) == pictures:
         raise ValueError(
             f"{message}, more than the {allowed:.1%} allowed; mend the data or raise --allow-missing"
@@ -225,7 +230,15 @@ def _source_pictures(folder: Path) -> dict[str, str]:
     table = folder / "label_spread.csv"
     if not table.is_file():
         return {}
-    with table.open(newline="", encoding="utf-8") as rows:
-        return {
-            f"WFLW_images/{row['image']}": row["source_picture"] for row in csv.DictReader(rows)
-        }
+    origins = {}
+    with table.open(newline="", encoding="utf-8", errors="replace") as file:
+        rows = csv.DictReader(file)
+        try:
+            for row in rows:
+                image, origin = row.get("image"), row.get("source_picture")
+                if not image or not origin:
+                    raise ValueError("columns image and source_picture are needed")
+                origins[f"WFLW_images/{image}"] = origin
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{table}:{rows.line_num}: {error}") from error
+    return origins
