@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ FORMAT = 1  # of the files in an entry
 _BUILDING = ".building-"
 _ABANDONED_S = 3600.0  # since the last write to an entry being built: whoever built it was killed
 
+Crops: TypeAlias = "np.memmap[Any, np.dtype[np.uint8]]"
 Entry = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8], tuple[str, ...]]
 
 
@@ -60,7 +61,7 @@ def new_entry(entry: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def new_crops(building: Path, shape: tuple[int, int, int, int]) -> np.memmap:
+def new_crops(building: Path, shape: tuple[int, int, int, int]) -> Crops:
     """An array of that shape in the file of an entry's crops.
 
     Its room on the disk is taken at once: without, a full disk ends the process by a signal.
@@ -73,7 +74,7 @@ def new_crops(building: Path, shape: tuple[int, int, int, int]) -> np.memmap:
     return crops
 
 
-def write_faces(building: Path, crops: np.memmap, count: int, **arrays: Any) -> None:
+def write_faces(building: Path, crops: Crops, count: int, **arrays: Any) -> None:
     """Writes the rest of an entry whose first ``count`` crops are used: arrays, and checksums."""
     crops.flush()
     used = crops[:count]
@@ -81,7 +82,7 @@ def write_faces(building: Path, crops: np.memmap, count: int, **arrays: Any) -> 
         np.save(building / "kept.npy", used)
         os.replace(building / "kept.npy", building / "crops.npy")
     np.savez(building / "faces.npz", **arrays)
-    about = {"format": FORMAT, "count": count, "crc32": zlib.crc32(used)}
+    about = {"format": FORMAT, "count": count, "crc32": zlib.crc32(used.data)}
     (building / "about.json").write_text(json.dumps(about))
 
 

@@ -75,7 +75,8 @@ def paint_head(image: Image, marks: FloatArray, parts: dict[str, FloatArray], lo
     for shade, first in ((0.8, 12), (0.9, 14), (1.15, 16)):
         tips = parts["hair"][first:108:15]
         strands = fixed(np.stack([np.repeat(crown, len(tips), axis=0), tips], axis=1))
-        cv2.polylines(image, strands, False, (look.hair * shade).tolist(), 2, cv2.LINE_AA, SHIFT)
+        color = (look.hair * shade).tolist()
+        cv2.polylines(image, list(strands), False, color, 2, cv2.LINE_AA, SHIFT)
     body = parts["body"]
     fill(image, body, look.clothes)
     fill(image, body[[0, 1, -2, -1]], look.skin * 0.72)

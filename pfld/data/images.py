@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MOST_PIXELS = 100_000_000  # of a picture from a file; more is a mistake or an attack
 _BACKGROUND = 255  # what shines through where a picture is transparent
@@ -59,7 +63,7 @@ def _read(path: Path, *, upright: bool) -> NDArray[np.uint8]:
     )
 
 
-def _upright(picture):
+def _upright(picture: Image.Image) -> Image.Image:
     """A Pillow picture as its EXIF orientation says; as it is stored where that cannot be read."""
     from PIL import ExifTags, Image
 
@@ -73,13 +77,13 @@ def _upright(picture):
         8: Image.Transpose.ROTATE_90,
     }
     try:
-        turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation))
+        turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged EXIF fails in many ways, and the picture is there all the same
         turn = None
     return picture if turn is None else picture.transpose(turn)
 
 
-def _pixels(picture) -> NDArray:
+def _pixels(picture: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """A Pillow picture as grey, RGB or RGBA, of 8 or 16 bits."""
     if picture.mode.startswith("I"):  # 16 bits, whatever the name says
         return np.clip(np.asarray(picture), 0, 65535).astype(np.uint16)

@@ -92,7 +92,7 @@ def _focal_lengths(
     if given.shape not in ((), side.shape) or not (np.isfinite(given) & (given > 0)).all():
         raise ValueError(
             f"a focal length must be one positive number of pixels, or one for each of {len(side)} "
-            f"faces, got {focal_length_px}"
+            f"faces, got {given}"
         )
     return np.broadcast_to(given, side.shape)
 

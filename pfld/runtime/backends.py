@@ -78,7 +78,9 @@ class Backend(ABC):
         """What :meth:`__call__` gives, for a batch that is known to fit and not empty."""
 
 
-def in_batches(call: Callable[[NDArray], NDArray], crops: NDArray) -> NDArray:
+def in_batches(
+    call: Callable[[NDArray[np.uint8]], NDArray[np.float32]], crops: NDArray[np.uint8]
+) -> NDArray[np.float32]:
     """What ``call`` gives for :data:`BATCH_SIZE` crops at a time, joined.
 
     No crops are a call as well, so that they give no points and a wrong shape is noticed.
@@ -106,8 +108,8 @@ class TorchBackend(Backend):
         elif name != metadata.form:
             raise ValueError(f"{path} holds a {metadata.form} network, not a train-time one")
         super().__init__(name, path, metadata)
-        network = network.eval().requires_grad_(False)
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.eval().requires_grad_(False)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack memory_format
         self.threads = threads
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -203,7 +205,7 @@ class OpenVinoBackend(Backend):
         return request.infer({"crops": batch})["landmarks"].copy()
 
 
-_CLASSES: dict[str, type[Backend]] = {
+_CLASSES: dict[str, Callable[..., Backend]] = {
     "train-time": TorchBackend,
     "reparameterized": TorchBackend,
     "onnx": OnnxBackend,
