@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 _WIDTH, _HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 34
@@ -29,7 +30,7 @@ def line_chart(
     top = _round_up(max(max(values) for _, values in lines.values()))
     span_s = max(high_s - low_s, 1e-6)
 
-    def place(times: np.ndarray, values: np.ndarray) -> str:
+    def place(times: NDArray[np.float64], values: NDArray[np.float64]) -> str:
         x = _LEFT + (times - low_s) / span_s * (_WIDTH - _LEFT - _RIGHT)
         y = _HEIGHT - _BOTTOM - np.clip(values / top, 0, 1) * (_HEIGHT - _TOP - _BOTTOM)
         return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y))

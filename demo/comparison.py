@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,19 +58,9 @@ def compare(
         repeats: How often each network computes; the median counts.
     """
     batches = _Batches(image_rgb, crops, first.metadata.preprocessing.crop_scale)
-    found, seconds = [], []
-    for backend in (first, second):
-        own_crops, call, batch = batches.for_backend(backend)
-        taken = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            fractions = call(batch)
-            taken.append(time.perf_counter() - start)
-        points = [crop.to_image(face) for crop, face in zip(own_crops, fractions)]
-        found.append(np.stack(points) if points else np.zeros(fractions.shape, np.float32))
-        seconds.append(float(np.median(taken)))
-    largest, mean = _distances(*found)
-    return Comparison(*found, *seconds, largest, mean)
+    first_px, first_s = _landmarks(batches, first, repeats)
+    second_px, second_s = _landmarks(batches, second, repeats)
+    return Comparison(first_px, second_px, first_s, second_s, *_distances(first_px, second_px))
 
 
 class _Batches:
@@ -81,9 +72,11 @@ class _Batches:
         self._image = image_rgb
         self._crops = crops
         self._scale = crop_scale
-        self._made = {}
+        self._made: dict[Hashable, NDArray[Any]] = {}
 
-    def for_backend(self, backend: Backend):
+    def for_backend(
+        self, backend: Backend
+    ) -> tuple[list[FaceCrop], Callable[[NDArray[Any]], NDArray[np.float32]], NDArray[Any]]:
         """The crops, the function to call with their pixels, and the pixels as it wants them."""
         preprocessing = backend.metadata.preprocessing
         size, zoom = preprocessing.input_size, preprocessing.crop_scale / self._scale
@@ -93,10 +86,25 @@ class _Batches:
             return crops, backend.predict, pixels
         return crops, backend, self._once(preprocessing, lambda: preprocessing(pixels))
 
-    def _once(self, key, make):
+    def _once(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+
+def _landmarks(
+    batches: _Batches, backend: Backend, repeats: int
+) -> tuple[NDArray[np.float32], float]:
+    """A network's landmarks ``(F, L, 2)`` in pixels of the picture, and the seconds they took."""
+    crops, call, batch = batches.for_backend(backend)
+    taken_s = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        fractions = call(batch)
+        taken_s.append(time.perf_counter() - start)
+    points = [crop.to_image(face) for crop, face in zip(crops, fractions)]
+    landmarks = np.stack(points) if points else np.zeros(fractions.shape, np.float32)
+    return landmarks, float(np.median(taken_s))
 
 
 def _distances(

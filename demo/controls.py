@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import gradio as gr
 from models import MODE_TITLES, Models
@@ -19,6 +19,9 @@ SHOWN = (
     ("Face and quality", "labels"),
 )
 SHOWN_AT_FIRST = ["contours", "points"]
+
+# What has a value that visitors change; Gradio's base classes know no such event.
+Control: TypeAlias = gr.Checkbox | gr.CheckboxGroup | gr.Dropdown | gr.Image | gr.Radio | gr.Slider
 
 
 def network_and_mode(models: Models) -> tuple[gr.Radio, gr.Radio]:
@@ -63,7 +66,7 @@ def downloads(files: Sequence[Path | None]) -> list[gr.DownloadButton]:
 def run_on_click(
     start: gr.Button,
     cancel: gr.Button,
-    work: Callable,
+    work: Callable[..., Any],
     inputs: Sequence[gr.components.Component] | None,
     outputs: Sequence[gr.components.Component],
     *,
@@ -90,8 +93,8 @@ def run_on_click(
 
 
 def run_on_change(
-    work: Callable,
-    inputs: Sequence[gr.components.Component],
+    work: Callable[..., Any],
+    inputs: Sequence[Control],
     outputs: Sequence[gr.components.Component],
 ) -> None:
     """Has a photo looked at again whenever one of ``inputs`` changes."""

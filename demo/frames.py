@@ -45,18 +45,17 @@ def encode_frame(image_rgb: NDArray[np.uint8]) -> str:
     """The inverse of :func:`decode_frame`, but for what JPEG loses."""
     image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def face_to_json(face: Face) -> dict[str, Any]:
     """What a page needs to draw a face: numbers rounded to a tenth of a pixel."""
     axes = head_axes(face)
-    yaw, pitch, roll = (None, None, None) if axes is None else face.pose
     return {
         "points": np.round(face.landmarks.astype(np.float64), 1).ravel().tolist(),
         "box": np.round(face.box.astype(np.float64), 1).tolist(),
         "id": face.identity,
         "quality": round(float(face.quality), 3),
         "axes": None if axes is None else np.round(axes, 1).reshape(3, 4).tolist(),
-        "pose": None if axes is None else [round(angle, 1) for angle in (yaw, pitch, roll)],
+        "pose": None if axes is None else [round(angle, 1) for angle in face.pose],
     }

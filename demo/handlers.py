@@ -178,11 +178,11 @@ def on_pair_photo(models: Models, path: str, first: Choice, second: Choice) -> P
     faces = landmarker(image)
     crops = [landmarker.crop_around(face.landmarks) for face in faces]
     result = compare(image, crops, *backends, repeats=_PHOTO_REPEATS)
-    sides = [
+    left, right = (
         [replace(face, landmarks=points) for face, points in zip(faces, side)]
         for side in (result.first, result.second)
-    ]
-    return PhotoPair(image, *sides, result)
+    )
+    return PhotoPair(image, left, right, result)
 
 
 def _follow(

@@ -46,7 +46,7 @@ def live_view(
     panes: Sequence[str],
     readouts: dict[str, str],
     settings: dict[str, Any],
-    server_functions: list[Callable],
+    server_functions: list[Callable[..., dict[str, Any]]],
     below: str = "",
 ) -> gr.HTML:
     """A camera on the page.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 
 import gradio as gr
 from benchmark import BenchmarkReport, on_benchmark
@@ -20,7 +21,7 @@ def benchmark_tab(models: Models) -> None:
         "It takes a few seconds for each; stop the camera first, or it takes its share."
     )
 
-    def measure():
+    def measure() -> Iterator[tuple[str, str]]:
         for report in on_benchmark(models):
             yield _status(report), _results(report)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 from admission import Admission
-from controls import SHOWN_AT_FIRST, network_and_mode, shown
+from controls import SHOWN_AT_FIRST, Control, network_and_mode, shown
 from frames import decode_frame
 from gradio.data_classes import DataWithFiles
 from handlers import MOST_FACES, on_frame
@@ -56,14 +57,20 @@ def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
             smoothing = gr.Checkbox(True, label="Smooth landmarks", info="Watch jitter change.")
             max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most")
             show = shown()
-    controls = [network, mode, smoothing, max_faces, show]
+    controls: list[Control] = [network, mode, smoothing, max_faces, show]
     with gr.Accordion("If the picture above stays empty: stream pictures instead", open=False):
         stream_view(models, places, controls)
     for control in controls:
         control.change(None, controls, js=settings_script("live", _NAMES))
 
 
-def answer(page: gr.Blocks, state: gr.State, places: Admission, body: DataWithFiles, look) -> dict:
+def answer(
+    page: gr.Blocks,
+    state: gr.State,
+    places: Admission,
+    body: DataWithFiles,
+    look: Callable[..., dict[str, Any]],
+) -> dict[str, Any]:
     """What a page gets for a frame it sent: what ``look`` makes of it, or "error" and what to do.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 from admission import Admission
-from controls import SHOWN_AT_FIRST, run_on_change, shown
+from controls import SHOWN_AT_FIRST, Control, run_on_change, shown
 from drawing import Drawing
 from gradio.data_classes import DataWithFiles
 from handlers import MOST_FACES, NO_FACE, on_pair_frame, on_pair_photo
@@ -25,7 +25,8 @@ _NAMES = ("first", "second", "max_faces", "show")
 def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
     """Fills the tab."""
     visitor = gr.State(Visitor())
-    titles = tuple(str(choice) for choice in models.default_pair)
+    left_choice, right_choice = models.default_pair
+    titles = str(left_choice), str(right_choice)
     choices = [str(choice) for choice in models.choices()]
 
     def locate(body: DataWithFiles) -> dict[str, Any]:
@@ -34,14 +35,17 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
     def facts(choice: str) -> dict[str, str]:
         return fact_texts(model_facts(models.backend(Choice.parse(choice))))
 
-    def compare_photo(path: str | None, first: str, second: str, show: list[str]):
+    def compare_photo(
+        path: str | None, first: str, second: str, show: list[str]
+    ) -> tuple[Any, ...]:
         empty = pair_table((first, second))
         if not path:
             return None, None, notice("Choose a photo, or the example below."), empty
         try:
             parsed = Choice.parse(first), Choice.parse(second)
             pair = on_pair_photo(models, path, *parsed)
-            sizes = tuple(model_facts(models.backend(choice)) for choice in parsed)
+            backends = models.backend(parsed[0]), models.backend(parsed[1])
+            sizes = model_facts(backends[0]), model_facts(backends[1])
         except (ValueError, OSError) as error:
             return None, None, notice(str(error), "error"), empty
         drawing = Drawing.of(show)
@@ -86,7 +90,7 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
             gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Example")
             status = gr.HTML(notice("Choose a photo, or the example above."))
             table = gr.HTML(pair_table(titles), elem_id="pair-table")
-    controls = [first, second, max_faces, show]
+    controls: list[Control] = [first, second, max_faces, show]
     for control in controls:
         control.change(None, controls, js=settings_script("pair", _NAMES))
     run_on_change(compare_photo, [photo, first, second, show], [left, right, status, table])

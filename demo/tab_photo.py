@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import gradio as gr
@@ -24,7 +25,7 @@ _INVITATION = "Drop a photo, paste one, or take the example."
 def photo_tab(models: Models, folder: Path) -> None:
     """Fills the tab."""
 
-    def annotate(path: str | None, network: str, mode: str, show: list[str]):
+    def annotate(path: str | None, network: str, mode: str, show: list[str]) -> tuple[Any, ...]:
         if not path:
             return None, notice(_INVITATION), *downloads([None] * 2)
         choice = Choice(network, mode)
@@ -70,7 +71,7 @@ def photo_input(elem_id: str) -> gr.Image:
         elem_id=elem_id,
         height=280,
     )
-    picture.preprocess = lambda payload: None if payload is None else payload.path
+    picture.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]  # a subclass would be another component to the page
     return picture
 
 

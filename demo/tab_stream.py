@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
+import numpy as np
 from admission import Admission
+from controls import Control
 from drawing import Drawing
 from frames import encode_frame
 from handlers import on_streamed_frame
 from models import Models
+from numpy.typing import NDArray
 from tables import notice
 from visitor import Visitor
 
@@ -17,7 +22,7 @@ _EVERY_S = 0.03
 _TURN_S = 60  # after which a page queues again, so that others get theirs
 
 
-def stream_view(models: Models, places: Admission, controls: list[gr.components.Component]) -> None:
+def stream_view(models: Models, places: Admission, controls: Sequence[Control]) -> None:
     """A camera whose pictures come back drawn.
 
     Args:
@@ -27,8 +32,16 @@ def stream_view(models: Models, places: Admission, controls: list[gr.components.
     shown_at = gr.State([])
 
     def look(
-        frame, network, mode, smoothing, max_faces, show, visitor, shown_at, request: gr.Request
-    ):
+        frame: NDArray[np.uint8] | None,
+        network: str,
+        mode: str,
+        smoothing: bool,
+        max_faces: float,
+        show: list[str],
+        visitor: Visitor,
+        shown_at: list[float],
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
         if frame is None:
             return *[gr.skip()] * 2, visitor, shown_at
         settings = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from charts import line_chart, progress_bar
@@ -18,7 +20,14 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
     """Fills the tab."""
     invitation = notice(f"Choose a video of up to {max_s:.0f} seconds, then press Find faces.")
 
-    def process(path, network, mode, smoothing, max_faces, show):
+    def process(
+        path: str | None,
+        network: str,
+        mode: str,
+        smoothing: bool,
+        max_faces: float,
+        show: list[str],
+    ) -> Iterator[tuple[Any, ...]]:
         if not path:
             yield notice("Choose a video first.", "error"), None, "", *downloads([None] * 2)
             return

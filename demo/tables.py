@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from benchmark import BenchmarkReport
@@ -74,7 +74,7 @@ def pair_table(
         )
         lines.append(f'<tr><th scope="row">{title}</th>{cells}</tr>')
     for name, title in PAIR_ROWS.items():
-        text = escape(values.get(name, "–"))
+        text = escape(str(values.get(name, "–")))
         lines.append(
             f'<tr><th scope="row">{title}</th><td colspan="2" data-cell="{name}">{text}</td></tr>'
         )
@@ -93,13 +93,16 @@ def pair_values(
 ) -> dict[str, tuple[str, str] | str]:
     """What :func:`pair_table` shows for a comparison of stills."""
     own = [fact_texts(fact) for fact in facts]
-    seconds = (result.first_s, result.second_s)
     measured = len(result.first) > 0
+
+    def both(text: Callable[[float], str]) -> tuple[str, str]:
+        return (text(result.first_s), text(result.second_s)) if measured else ("–", "–")
+
     return {
         **{name: (own[0][name], own[1][name]) for name in FACT_ROWS},
-        "latency": tuple(f"{1000 * s:.1f} ms" if measured else "–" for s in seconds),
+        "latency": both(lambda seconds: f"{1000 * seconds:.1f} ms"),
         "p95": ("–", "–"),
-        "fps": tuple(f"{1 / s:.0f}" if measured else "–" for s in seconds),
+        "fps": both(lambda seconds: f"{1 / seconds:.0f}"),
         "speedup": f"{result.speed_up:.1f} ×" if measured else "–",
         "largest": pixels(result.largest_px),
         "mean": pixels(result.mean_px),

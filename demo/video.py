@@ -16,6 +16,7 @@ from models import Choice, Models
 from results import new_folder
 
 from pfld.face_rows import csv_header, csv_rows, json_line
+from pfld.geometry import size_hw_of
 from pfld.runtime.face import Face
 from pfld.runtime.tracker import FaceTracker
 from pfld.runtime.video import VideoReader, VideoWriter
@@ -149,7 +150,8 @@ def _process(
             report.latencies_ms.append(1000 * (time.perf_counter() - before))
             report.times_s.append(time_s)
             report.faces.append(faces)
-            line = json_line("video", faces, frame.shape[:2], frame=index, time_s=time_s)
+            size_hw = size_hw_of(frame)
+            line = json_line("video", faces, size_hw, frame=index, time_s=time_s)
             rows.writerows(csv_rows(line))
             writer.write(options.drawing(frame, faces))
             now = time.perf_counter()

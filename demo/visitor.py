@@ -19,7 +19,7 @@ from pfld.runtime.tracker import FaceTracker
 _FLICKER_FRAMES = 62  # two seconds
 
 
-class Stopwatch:
+class Stopwatch(Backend):
     """A backend that notes how long it computes. Belongs to one visitor.
 
     Attributes:
@@ -27,8 +27,8 @@ class Stopwatch:
     """
 
     def __init__(self, backend: Backend) -> None:
+        super().__init__(backend.name, backend.path, backend.metadata)
         self.backend = backend
-        self.metadata = backend.metadata
         self.spent_s = 0.0
 
     def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -38,6 +38,9 @@ class Stopwatch:
             return self.backend.predict(crops)
         finally:
             self.spent_s += time.perf_counter() - start
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.backend(batch)
 
 
 class Visitor:
@@ -89,17 +92,18 @@ class Visitor:
         """
         if image_rgb is None:
             return []
-        tracker = self._tracker
-        if tracker is None or self._choice != choice or tracker.max_faces != max_faces:
-            self._stopwatch = Stopwatch(models.backend(choice))
-            landmarker = FaceLandmarker(self._stopwatch, models.detector)
+        tracker, stopwatch = self._tracker, self._stopwatch
+        is_other = self._choice != choice
+        if not tracker or not stopwatch or is_other or tracker.max_faces != max_faces:
+            stopwatch = self._stopwatch = Stopwatch(models.backend(choice))
+            landmarker = FaceLandmarker(stopwatch, models.detector)
             tracker = self._tracker = FaceTracker(landmarker, max_faces=max_faces)
             self._choice = choice
         tracker.smoothing = smoothing
-        self._stopwatch.spent_s = 0.0
+        stopwatch.spent_s = 0.0
         faces = tracker(image_rgb, time_s)
         self.time_s = time_s
-        self.network_s = self._stopwatch.spent_s
+        self.network_s = stopwatch.spent_s
         self._measure_flicker(faces, smoothing)
         return faces
 
