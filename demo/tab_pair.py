@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,13 +17,14 @@ from models import Choice, Models
 from tab_live import answer
 from tab_photo import EXAMPLES, fit, photo_input
 from tables import fact_texts, notice, pair_table, pair_values
+from uploads import uploaded
 from visitor import Visitor
 
 _READOUTS = {"fps": "Frames/s", "whole": "Whole frame", "server": "On the server", "faces": "Faces"}
 _NAMES = ("first", "second", "max_faces", "show")
 
 
-def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
+def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -> None:
     """Fills the tab."""
     visitor = gr.State(Visitor())
     left_choice, right_choice = models.default_pair
@@ -43,7 +45,7 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
             return None, None, notice("Choose a photo, or the example below."), empty
         try:
             parsed = Choice.parse(first), Choice.parse(second)
-            pair = on_pair_photo(models, path, *parsed)
+            pair = on_pair_photo(models, uploaded(path, folder), *parsed)
             backends = models.backend(parsed[0]), models.backend(parsed[1])
             sizes = model_facts(backends[0]), model_facts(backends[1])
         except (ValueError, OSError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from models import Choice, Models
 from numpy.typing import NDArray
 from results import new_folder
 from tables import face_table, notice
+from uploads import uploaded
+
+from pfld.files import write_whole
 
 EXAMPLES = (Path(__file__).parent / "examples" / "astronaut.jpg",)
 _LONGEST_SHOWN = 1600  # pixels of a picture's longer side on the page; files have all
@@ -30,12 +34,12 @@ def photo_tab(models: Models, folder: Path) -> None:
             return None, notice(_INVITATION), *downloads([None] * 2)
         choice = Choice(network, mode)
         try:
-            photo = on_photo(models, path, choice)
+            photo = on_photo(models, uploaded(path, folder), choice)
+            drawn = Drawing.of(show)(photo.image_rgb, photo.faces)
+            files = save_photo(photo, drawn, choice, folder)
         except (ValueError, OSError) as error:
             return None, notice(str(error), "error"), *downloads([None] * 2)
-        drawn = Drawing.of(show)(photo.image_rgb, photo.faces)
-        files = downloads(save_photo(photo, drawn, choice, folder))
-        return fit(drawn), _summary(photo), *files
+        return fit(drawn), _summary(photo), *downloads(files)
 
     with gr.Row(equal_height=False, elem_classes="pf-split"):
         with gr.Column(scale=1, min_width=280):
@@ -82,8 +86,14 @@ def save_photo(
     own = new_folder(folder)
     png, data = own / "landmarks.png", own / "landmarks.json"
     # Quick rather than small: level 9 takes ten times as long for a tenth less.
-    cv2.imwrite(str(png), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    data.write_text(json.dumps(photo.to_dict(choice), indent=2) + "\n")
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    try:
+        encoded = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), options)[1]
+        write_whole(png, encoded.tobytes())
+        write_whole(data, json.dumps(photo.to_dict(choice), indent=2) + "\n")
+    except BaseException:
+        shutil.rmtree(own)
+        raise
     return png, data
 
 

@@ -13,6 +13,7 @@ from drawing import Drawing
 from handlers import MOST_FACES
 from models import Choice, Models
 from tables import notice
+from uploads import uploaded
 from video import VideoOptions, VideoReport, on_video
 
 
@@ -34,7 +35,8 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
         options = VideoOptions(max_s, int(max_faces), bool(smoothing), Drawing.of(show))
         try:
             yield progress_bar("Opening the video …", 0, None), None, "", *downloads([None] * 2)
-            for report in on_video(models, path, Choice(network, mode), folder, options):
+            own = uploaded(path, folder)
+            for report in on_video(models, own, Choice(network, mode), folder, options):
                 yield _progress(report), *[gr.skip()] * 4
         except (ValueError, OSError) as error:
             yield notice(str(error), "error"), None, "", *downloads([None] * 2)

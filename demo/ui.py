@@ -57,7 +57,7 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
 
     Args:
         places: Room for cameras.
-        folder: For results that can be downloaded; emptied by whoever made it.
+        folder: For uploads and results that can be downloaded; emptied by whoever made it.
     """
     with gr.Blocks(
         title="PFLD landmarks",
@@ -70,7 +70,7 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
             with gr.Tab("Live", id="live"):
                 live_tab(page, models, places)
             with gr.Tab("Side by side", id="pair"):
-                pair_tab(page, models, places)
+                pair_tab(page, models, places, folder)
             with gr.Tab("Photo", id="photo"):
                 photo_tab(models, folder)
             with gr.Tab("Video", id="video"):
