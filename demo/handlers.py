@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping
@@ -185,6 +186,21 @@ def on_pair_photo(models: Models, path: str, first: Choice, second: Choice) -> P
     return PhotoPair(image, left, right, result)
 
 
+def read_settings(text: object) -> dict[str, Any]:
+    """Settings as a page sends them.
+
+    Raises:
+        ValueError: For anything but a JSON object.
+    """
+    try:
+        settings = json.loads(str(text))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"settings are a JSON object: {error}") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"settings are a JSON object, not {type(settings).__name__}")
+    return settings
+
+
 def _follow(
     models: Models,
     visitor: Visitor,
@@ -215,7 +231,7 @@ def _limits(settings: Mapping[str, Any], time_s: float) -> tuple[int, float]:
     """The number of faces and the time, as numbers that make sense."""
     try:
         max_faces, time_s = int(settings.get("max_faces", 1)), float(time_s)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the number of faces and the time are numbers: {error}") from error
     if not 1 <= max_faces <= MOST_FACES or not math.isfinite(time_s):
         raise ValueError(f"1 to {MOST_FACES} faces can be followed, got {max_faces} at {time_s} s")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from admission import Admission
 from controls import SHOWN_AT_FIRST, Control, network_and_mode, shown
 from frames import decode_frame
 from gradio.data_classes import DataWithFiles
-from handlers import MOST_FACES, on_frame
+from handlers import MOST_FACES, on_frame, read_settings
 from live_view import live_view, settings_script
 from models import Models
 from tab_stream import stream_view
@@ -81,7 +80,7 @@ def answer(
         data = body.data
         session = str(data["session_hash"])
         places.enter(session)
-        settings = json.loads(data["settings"])
+        settings = read_settings(data["settings"])
         image = decode_frame(str(data["frame"]))
         visitor = page.state_holder[session][state._id]
         return look(visitor, image, data["time_s"], settings)

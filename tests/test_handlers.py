@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import math
 import os
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from charts import bar_chart, line_chart
 from drawing import Drawing
 from fake_models import SHAPE, FakeBackend, fake_models
 from frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
-from handlers import on_frame, on_pair_frame, on_pair_photo, on_photo, on_streamed_frame
+from handlers import (
+    on_frame,
+    on_pair_frame,
+    on_pair_photo,
+    on_photo,
+    on_streamed_frame,
+    read_settings,
+)
 from models import Choice
 from numpy.testing import assert_allclose, assert_array_equal
 from results import new_folder, remove_old
@@ -124,6 +132,9 @@ def test_a_clock_that_was_set_back_starts_afresh(models, portrait):
         ({"max_faces": 0}, 0, "1 to 8 faces"),
         ({"max_faces": 99}, 0, "1 to 8 faces"),
         ({"max_faces": "many"}, 0, "numbers"),
+        ({"max_faces": math.inf}, 0, "numbers"),
+        ({"max_faces": {}}, 0, "numbers"),
+        ({}, 10**400, "numbers"),
         ({}, float("nan"), "1 to 8 faces can be followed, got 2 at nan"),
         ({}, "late", "numbers"),
         ({}, None, "numbers"),
@@ -132,6 +143,21 @@ def test_a_clock_that_was_set_back_starts_afresh(models, portrait):
 def test_settings_that_make_no_sense_are_refused(models, portrait, change, time_s, reason):
     with pytest.raises(ValueError, match=reason):
         on_frame(models, Visitor(), portrait, time_s, SETTINGS | change)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '"network"', "[" * 100_000, "{}" * 2, None, b"{}", {"network": "face"}],
+    ids=["empty", "cut", "list", "null", "text", "deep", "two", "none", "bytes", "object"],
+)
+def test_settings_are_a_json_object(text):
+    with pytest.raises(ValueError, match="settings are a JSON object"):
+        read_settings(text)
+
+
+def test_settings_are_read(models, portrait):
+    settings = read_settings('{"network": "face", "mode": "onnx", "max_faces": 1}')
+    assert len(on_frame(models, Visitor(), portrait, 0.0, settings)["faces"]) == 1
 
 
 def test_visitors_do_not_see_each_other(models, portrait):
