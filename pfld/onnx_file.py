@@ -45,6 +45,12 @@ def labelled(model: onnx.ModelProto, metadata: WeightMetadata) -> bytes:
     return named.SerializeToString()
 
 
+def import_onnxruntime() -> None:
+    """Imports ONNX Runtime, which from its first import on sends usage statistics, without these."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # noqa: F401
+
+
 def open_session(
     source: bytes | str | os.PathLike[str], *, threads: int = 1
 ) -> onnxruntime.InferenceSession:
@@ -53,6 +59,7 @@ def open_session(
     Raises:
         ValueError: For a file that wants to have other files read.
     """
+    import_onnxruntime()
     import onnxruntime
 
     data = source if isinstance(source, bytes) else Path(source).read_bytes()

@@ -20,7 +20,7 @@ from pfld.calibration import Extremes, measure_extremes
 from pfld.equalization import equalize
 from pfld.files import write_whole
 from pfld.float_layers import STEM, float_nodes
-from pfld.onnx_file import labelled, landmarks_px
+from pfld.onnx_file import import_onnxruntime, labelled, landmarks_px
 from pfld.preprocess import Preprocessing
 from pfld.weight_metadata import NORMALISED, WeightMetadata
 
@@ -116,6 +116,8 @@ def _quantized(
 ) -> onnx.ModelProto:
     """The graph with its weights in 7 bits: a CPU without VNNI adds two products of 8 in 16 bits."""
     import onnx
+
+    import_onnxruntime()
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     extremes = measure_extremes(model, crops, preprocessing)
