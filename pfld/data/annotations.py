@@ -120,8 +120,8 @@ def _parse_wflw_line(line: str, images: Path, source: str) -> FaceAnnotation:
     name = PurePosixPath(fields[206].strip())
     if name.is_absolute() or ".." in name.parts:
         raise ValueError(f"{source}: the picture {str(name)!r} lies outside {images}")
-    attributes = attributes.astype(np.uint8)
-    return FaceAnnotation(images / name, landmarks_px, numbers[196:200], attributes, source)
+    flags = attributes.astype(np.uint8)
+    return FaceAnnotation(images / name, landmarks_px, numbers[196:200], flags, source)
 
 
 def read_pts_folder(folder: str | Path) -> list[FaceAnnotation]:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +169,7 @@ class OnnxBackend(Backend):
             raise ValueError(f"{self.path} takes uint8 crops, not a normalised batch: use predict")
         return self._answer("landmarks", "crops", batch)
 
-    def _answer(self, output: str, given: str, batch: NDArray) -> NDArray[np.float32]:
+    def _answer(self, output: str, given: str, batch: NDArray[Any]) -> NDArray[np.float32]:
         try:
             (found,) = self._session.run([output], {given: batch})
         except Exception as error:  # as above; a graph may do anything once it runs
