@@ -97,19 +97,23 @@ def _report(loaded: tuple[Choice, float] | None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo/app.py", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port (the first free one from 7860)")
-    parser.add_argument("--network", default="ghostone", help="shown first (ghostone)")
     parser.add_argument(
-        "--share", action="store_true", help="a public link, through Gradio's servers"
+        "--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, help="port (default the first free one from 7860)")
+    parser.add_argument("--network", default="ghostone", help="shown first (default ghostone)")
+    parser.add_argument(
+        "--share", action="store_true", help="a public link, through Gradio's servers (default no)"
     )
     parser.add_argument(
-        "--max-upload-mb", type=positive, default=200, help="of a file, in MB (200)"
+        "--max-upload-mb", type=positive, default=200, help="of a file, in MB (default 200)"
     )
-    parser.add_argument("--max-video-s", type=positive, default=120, help="of a video, in s (120)")
-    parser.add_argument("--max-live", type=positive, default=4, help="cameras at once (4)")
     parser.add_argument(
-        "--max-jobs", type=positive, default=2, help="photos and videos at once (2)"
+        "--max-video-s", type=positive, default=120, help="of a video, in seconds (default 120)"
+    )
+    parser.add_argument("--max-live", type=positive, default=4, help="cameras at once (default 4)")
+    parser.add_argument(
+        "--max-jobs", type=positive, default=2, help="photos and videos at once (default 2)"
     )
     return parser
 

@@ -101,7 +101,12 @@ def add_parser(commands: Subcommands) -> None:
         help=f"of {', '.join(BACKENDS)} (default: all but openvino)",
     )
     parser.add_argument(
-        "--threads", nargs="+", type=positive, default=[1], metavar="N", help="default 1"
+        "--threads",
+        nargs="+",
+        type=positive,
+        default=[1],
+        metavar="N",
+        help="of a network, each number in turn (default 1)",
     )
     parser.add_argument("--rounds", type=positive, default=5, help="turns each (default 5)")
     parser.add_argument(
@@ -111,8 +116,12 @@ def add_parser(commands: Subcommands) -> None:
         help="of the video that faces are followed through, beside MediaPipe's Face Mesh "
         "(default 300, 0 for none)",
     )
-    parser.add_argument("--json", metavar="FILE", help="write results there, - for stdout alone")
-    parser.add_argument("--plot", metavar="FILE", help="draw bars there, .png, .svg or .pdf")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write results there, - for stdout alone (default none)"
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw bars there, .png, .svg or .pdf (default none)"
+    )
     parser.set_defaults(run=_run)
     kinds = parser.add_subparsers(metavar="training|numerics", help="measure that instead")
     benchmark_training.add_parser(kinds)

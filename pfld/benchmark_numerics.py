@@ -132,7 +132,9 @@ def add_parser(kinds: Subcommands) -> None:
         type=Path,
         help="data set whose training faces to compare on (default: drawn faces)",
     )
-    numerics.add_argument("--json", metavar="FILE", help="write results there, - for stdout")
+    numerics.add_argument(
+        "--json", metavar="FILE", help="write results there, - for stdout (default none)"
+    )
     numerics.set_defaults(run=_run)
 
 

@@ -116,8 +116,14 @@ def add_parser(kinds: Subcommands) -> None:
     training.add_argument("--batch-size", type=positive, default=32, help="faces (default 32)")
     training.add_argument("--steps", type=positive, default=6, help="timed steps (default 6)")
     training.add_argument("--rounds", type=positive, default=3, help="turns each (default 3)")
-    training.add_argument("--variant", choices=VARIANTS, help="measure one, in this process")
-    training.add_argument("--json", metavar="FILE", help="write results there, - for stdout")
+    training.add_argument(
+        "--variant",
+        choices=VARIANTS,
+        help="measure one, in this process (default all, each in its own)",
+    )
+    training.add_argument(
+        "--json", metavar="FILE", help="write results there, - for stdout (default none)"
+    )
     training.set_defaults(run=_run)
 
 

@@ -210,7 +210,7 @@ def add_parser(commands: Subcommands) -> None:
         "--calibration",
         metavar="DIR",
         type=Path,
-        help="data set whose training faces --int8 is fitted to, as evaluate --data takes it",
+        help="data set whose training faces --int8 is fitted to, as evaluate --data takes it (default none)",
     )
     parser.set_defaults(run=_run)
 

@@ -82,7 +82,9 @@ def add_parser(commands: Subcommands) -> None:
     weights.add_argument(
         "--network", default="ghostone", help="shipped weights, by name (default ghostone)"
     )
-    weights.add_argument("--weights", metavar="FILE", type=Path, help="a weight file instead")
+    weights.add_argument(
+        "--weights", metavar="FILE", type=Path, help="a weight file instead (default none)"
+    )
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
@@ -105,10 +107,14 @@ def add_parser(commands: Subcommands) -> None:
         help="leave out faces the detector is less sure of, 0 to 1 (default 0.5)",
     )
     parser.add_argument(
-        "--no-smoothing", action="store_true", help="videos as located, frame by frame"
+        "--no-smoothing",
+        action="store_true",
+        help="videos as located, frame by frame (default smoothed)",
     )
     parser.add_argument(
-        "--no-pictures", action="store_true", help="no annotated copies; give --json or --csv"
+        "--no-pictures",
+        action="store_true",
+        help="no annotated copies, give --json or --csv (default copies)",
     )
     for name, what in (
         ("boxes", "the landmarks' boxes"),
@@ -120,7 +126,7 @@ def add_parser(commands: Subcommands) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="begin anew: forget what an earlier run did in DIR and replace its files",
+        help="begin anew: forget what an earlier run did in DIR and replace its files (default no)",
     )
     parser.set_defaults(run=_run)
 
