@@ -9,8 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SHELL = re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)
+FENCED = re.findall(r"^```(.*?)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+PYTHON = [text for language, text in FENCED if language == "python"]
+SHELL = [text for language, text in FENCED if not language]
+LINES = [line for text in SHELL for line in text.splitlines() if line.startswith("python ")]
 COMMANDS = {
     "predict": "-m pfld predict",
     "evaluate": "-m pfld evaluate",
@@ -28,8 +30,9 @@ def test_python_runs(code, monkeypatch):
     exec(compile(code, "README.md", "exec"), {})
 
 
-def test_there_is_python_to_run():
+def test_every_snippet_is_looked_at():
     assert len(PYTHON) >= 2 and any("FaceLandmarker" in code for code in PYTHON)
+    assert len(PYTHON) + len(SHELL) == len(FENCED) == README.count("```") / 2
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +46,17 @@ def options():
         )
         for command in COMMANDS.values()
     ]
-    return " ".join(process.communicate()[0] for process in running)
+    return {
+        command: process.communicate()[0] for command, process in zip(COMMANDS.values(), running)
+    }
 
 
 def test_every_option_exists(options):
     # --nproc-per-node is torchrun's.
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README)) - {"--nproc-per-node"}
     assert len(named) > 15
-    missing = [option for option in named if not re.search(rf"{option}(?![\w-])", options)]
-    assert not missing
+    known = " ".join(options.values())
+    assert not [option for option in named if not _knows(known, option)]
 
 
 def test_files_and_links_exist():
@@ -62,6 +67,16 @@ def test_files_and_links_exist():
 
 
 def test_commands_are_the_projects_own():
-    lines = [line for block in SHELL for line in block.splitlines() if line.startswith("python ")]
     known = (*(f"python {command}" for command in COMMANDS.values()), "python -m pytest")
-    assert lines and all(line.startswith(known) for line in lines)
+    assert len(LINES) == README.count("\npython ") and all(line.startswith(known) for line in LINES)
+
+
+def test_commands_are_given_options_of_their_own(options):
+    for line in LINES:
+        command = max((c for c in options if line.startswith(f"python {c}")), key=len, default="")
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", line):
+            assert _knows(options[command], option), line
+
+
+def _knows(text, option):
+    return re.search(rf"{option}(?![\w-])", text)
