@@ -121,10 +121,9 @@ class FaceTracker:
         Raises:
             ValueError: For no such picture, or a time that is not finite.
         """
-        if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
-            raise ValueError(
-                f"a frame must be RGB (H, W, 3) uint8, got {image_rgb.shape} {image_rgb.dtype}"
-            )
+        shape, dtype = np.shape(image_rgb), getattr(image_rgb, "dtype", type(image_rgb).__name__)
+        if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
+            raise ValueError(f"a frame must be RGB (H, W, 3) uint8, got {shape} {dtype}")
         if not math.isfinite(time_s):
             raise ValueError(f"time_s must be finite, got {time_s}")
         size_hw = size_hw_of(image_rgb)
