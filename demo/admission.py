@@ -1,11 +1,15 @@
-"""Admission: how many pages may have their camera on at once."""
+"""Admission: how many pages may have their camera on at once, and how many frames each."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 GONE_AFTER_S = 5.0
+FRAMES_AT_ONCE = 2  # of one page, as live.js has it
 
 
 class Admission:
@@ -23,6 +27,7 @@ class Admission:
             raise ValueError(f"there must be room for one page at least, got {places}")
         self.places = places
         self._seen: dict[str, float] = {}
+        self._frames: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def enter(self, page: str, now_s: float | None = None) -> None:
@@ -43,3 +48,22 @@ class Admission:
                     "Wait for one to stop."
                 )
             self._seen[page] = now_s
+
+    @contextmanager
+    def frame(self, page: str) -> Iterator[bool]:
+        """A context for one frame of a page; False where that has two on their way already.
+
+        Raises:
+            ValueError: As :meth:`enter` has it.
+        """
+        self.enter(page)
+        with self._lock:
+            admitted = self._frames[page] < FRAMES_AT_ONCE
+            self._frames[page] += admitted
+        try:
+            yield admitted
+        finally:
+            with self._lock:
+                self._frames[page] -= admitted
+                if not self._frames[page]:
+                    del self._frames[page]

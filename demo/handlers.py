@@ -129,7 +129,7 @@ def on_pair_frame(
     first, second = (Choice.parse(settings.get(name, "")) for name in ("first", "second"))
     finder = models.quickest(first.network)
     max_faces, time_s = _limits(settings, time_s)
-    with visitor.lock:
+    with visitor.lock, models.turns:
         start = time.perf_counter()
         if visitor.is_past(time_s):
             return {"late": True}
@@ -211,7 +211,7 @@ def _follow(
     choice = Choice(str(settings.get("network")), str(settings.get("mode")))
     smoothing = bool(settings.get("smoothing", True))
     max_faces, time_s = _limits(settings, time_s)
-    with visitor.lock:
+    with visitor.lock, models.turns:
         start = time.perf_counter()
         if visitor.is_past(time_s):
             return [], {"late": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from turns import Turns
 
 from pfld.runtime.backends import BACKENDS, Backend, load_backend, shipped_networks
 from pfld.runtime.detector import FaceDetector
@@ -57,6 +59,9 @@ class Models:
             :meth:`backend` ask for it.
         load: Loads the weights of a network for a mode.
 
+    Attributes:
+        turns: Of whoever looks at a camera's frame.
+
     Raises:
         FileNotFoundError: When there are no weights, or none of the default network.
     """
@@ -87,6 +92,7 @@ class Models:
             for name in networks
         }
         self.detector = FaceDetector()
+        self.turns = Turns(os.cpu_count() or 1)
         self._load = load
         self._loaded: dict[Choice, Backend] = {}
         self._locks = {choice: threading.Lock() for choice in self.choices()}

@@ -79,10 +79,12 @@ def answer(
     try:
         data = body.data
         session = str(data["session_hash"])
-        places.enter(session)
-        settings = read_settings(data["settings"])
-        image = decode_frame(str(data["frame"]))
-        visitor = page.state_holder[session][state._id]
-        return look(visitor, image, data["time_s"], settings)
+        with places.frame(session) as admitted:
+            if not admitted:
+                return {"late": True}
+            settings = read_settings(data["settings"])
+            image = decode_frame(str(data["frame"]))
+            visitor = page.state_holder[session][state._id]
+            return look(visitor, image, data["time_s"], settings)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         return {"error": str(error)}
