@@ -119,4 +119,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended_with = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads may still be at a frame, and Python's own way to end aborts where they compute.
+    os._exit(ended_with)
