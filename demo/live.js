@@ -4,6 +4,7 @@
 const root = element.querySelector(".pf-live");
 const kind = props.kind; // "live": one pane, "pair": two
 const IN_FLIGHT = 2; // frames on their way at once; more only wait for each other
+const SLOW_MS = 400; // a frame that took longer is waited for: a second one would only stand in line
 const LONGEST_SIDE = 640; // pixels sent
 const KEPT = 120; // frames that medians are taken over
 
@@ -25,6 +26,7 @@ let sequence = 0;
 let newest = 0;
 let failures = 0;
 let pausedUntil = 0;
+let slow = false;
 let run = 0; // grows with every start and stop, so that late answers know they are late
 let series = null;
 let shownAt = [];
@@ -88,6 +90,7 @@ async function start() {
   series = emptySeries();
   shownAt = [];
   failures = 0;
+  slow = false;
   facelessSince = 0;
   note("");
   empty.hidden = true;
@@ -133,6 +136,7 @@ function capture(mine, takenAt) {
   const slot = slots.find((candidate) => !candidate.busy);
   const now = performance.now();
   if (!slot || !video.videoWidth || now < pausedUntil) return;
+  if (slow && slots.some((other) => other.busy)) return;
   const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
   const width = Math.round(video.videoWidth * scale);
   const height = Math.round(video.videoHeight * scale);
@@ -183,6 +187,7 @@ function show(picture, answer, takenAt) {
   const panes = kind === "pair" ? answer.panes : [answer.faces];
   canvases.forEach((canvas, index) => draw(canvas, picture, panes[index]));
   const now = performance.now();
+  slow = now - takenAt > SLOW_MS;
   state.shown += 1;
   state.faces = panes[0].length;
   state.last = answer;

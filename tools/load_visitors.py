@@ -22,9 +22,11 @@ FACE_XY = (226.0, 128.0)  # its landmarks' mean in the portrait, in pixels
 SIZE_HW = (480, 640)
 FRAME_S = 1 / 30
 IN_FLIGHT = 2  # frames of one page on their way at once, as live.js has it
+SLOW_S = 0.4  # answers that take longer are waited for before the next frame, as live.js has it
 PAUSE_S = 1.0  # after a refusal, as live.js has it
 CIRCLE_PX = 6.0  # each face moves on a circle of this radius
 FRAMES = 45  # once around
+SURE = 0.1  # quality below which the app itself does not trust a face
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Visit:
     Attributes:
         place_xy: Around which the visitor's face moves, in pixels.
         tolerance_px: Answers with the face further from where it was sent belong to somebody else.
+        on_way: Frames not answered yet.
         latencies_s: Of answered frames, with when they were answered.
     """
 
@@ -41,6 +44,7 @@ class Visit:
     place_xy: tuple[float, float]
     tolerance_px: float
     in_flight: int = IN_FLIGHT
+    on_way: int = 0
     latencies_s: list[tuple[float, float]] = field(default_factory=list)
     late: int = 0
     refused: int = 0
@@ -49,6 +53,11 @@ class Visit:
     furthest_px: float = 0.0
     identities: Counter[int] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
+
+    def waits(self) -> bool:
+        """Whether the page sends nothing before it has an answer, as the app is slow."""
+        slow = bool(self.latencies_s) and self.latencies_s[-1][1] > SLOW_S
+        return slow and self.on_way > 0 and self.in_flight == IN_FLIGHT
 
     def note(self, answer: dict[str, Any], sent_xy: tuple[float, float], sent_s: float) -> None:
         """Takes in what the app said about a frame."""
@@ -63,11 +72,13 @@ class Visit:
             self.latencies_s.append((now, now - sent_s))
             self.faceless += not answer["faces"]
             for face in answer["faces"]:
+                self.identities[face["id"]] += 1
+                if face["quality"] < SURE:
+                    continue
                 middle = np.reshape(face["points"], (-1, 2)).mean(axis=0)
                 distance = float(np.hypot(*(middle - sent_xy)))
                 self.furthest_px = max(self.furthest_px, distance)
                 self.misplaced += distance > self.tolerance_px
-                self.identities[face["id"]] += 1
 
 
 def visits(count: int, greedy: int = 0, greed: int = 50) -> list[Visit]:
@@ -85,7 +96,7 @@ def visits(count: int, greedy: int = 0, greed: int = 50) -> list[Visit]:
         Visit(
             number,
             (90 + step_xy[0] * (number % columns), 95 + step_xy[1] * (number // columns)),
-            tolerance_px=0.4 * min(step_xy),
+            tolerance_px=0.5 * min(step_xy),
             in_flight=IN_FLIGHT if number < count else greed,
         )
         for number in range(total)
@@ -152,11 +163,15 @@ async def _slot(
     failures = 0
     await asyncio.sleep(number * FRAME_S)
     while not ended.is_set() and failures < 4:
+        if visit.waits():
+            await asyncio.sleep(FRAME_S)
+            continue
         sent_s = time.monotonic()
         frame, place_xy = frames[int(sent_s / FRAME_S) % FRAMES]
         body = {name: (None, value) for name, value in form.items()}
         body |= {"frame": (None, frame), "time_s": (None, str(sent_s))}
         refused = visit.refused
+        visit.on_way += 1
         try:
             response = await client.post("/gradio_api/component_server", files=body)
             response.raise_for_status()
@@ -165,5 +180,7 @@ async def _slot(
             if not ended.is_set():
                 failures += 1
                 visit.problems[type(error).__name__] += 1
+        finally:
+            visit.on_way -= 1
         wait_s = PAUSE_S if visit.refused > refused else 0.0
         await asyncio.sleep(max(wait_s, FRAME_S - (time.monotonic() - sent_s)))
