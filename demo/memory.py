@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+import threading
 
 _CALLS = 5
 _GIVEN_UP_S = 120
@@ -12,14 +14,28 @@ _GIVEN_UP_S = 120
 
 def measure_memory(network: str, mode: str) -> float | None:
     """Largest resident memory of such a process, in MiB; None where that cannot be told."""
-    command = [sys.executable, __file__, network, mode]
+    command = [sys.executable, __file__, network, mode, "--with-input"]
+    theirs, ours = os.pipe()  # ours is closed when this process ends, in whatever way
     try:
         output = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, timeout=_GIVEN_UP_S, text=True
+            command,
+            check=True,
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            timeout=_GIVEN_UP_S,
+            text=True,
         ).stdout
     except (subprocess.SubprocessError, OSError):
         return None
+    finally:
+        os.close(theirs)
+        os.close(ours)
     return float(output) if output.strip() else None
+
+
+def _end_with_input() -> None:
+    os.read(0, 1)
+    os._exit(1)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,7 +43,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="demo/memory.py", description=main.__doc__)
     parser.add_argument("network", help="shipped weights, by name")
     parser.add_argument("mode", help="backend")
+    parser.add_argument(
+        "--with-input", action="store_true", help="end when standard input does (default: no)"
+    )
     arguments = parser.parse_args(argv)
+    if arguments.with_input:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     from pfld.benchmark_runtime import random_batch
     from pfld.process_memory import peak_memory_mib
     from pfld.runtime.backends import load_backend
