@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,7 +59,7 @@ async def load(all_visits: list[Visit], places: int, seconds: float, folder: Pat
     address, log = f"http://127.0.0.1:{port}", folder / "log.txt"
     kept = folder / "kept"
     kept.mkdir()
-    command = [sys.executable, APP, "--port", str(port), "--max-live", str(places)]
+    command = [sys.executable, str(APP), "--port", str(port), "--max-live", str(places)]
     with log.open("w") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env=os.environ | {"TMPDIR": str(kept)}
@@ -162,7 +163,7 @@ def report(all_visits: list[Visit], polite: int, places: int, found: Load) -> li
     return wrong
 
 
-def _report_memory(found: Load, tell) -> None:
+def _report_memory(found: Load, tell: Callable[..., None]) -> None:
     settled = [sample for sample in found.memory if sample[0] >= SETTLED_S] or found.memory[-1:]
     first, last = settled[0], found.memory[-1]
     tell("memory at the start", f"{found.memory[0][1]:.0f} MiB, {found.memory[0][2]} threads")
