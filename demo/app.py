@@ -19,6 +19,8 @@ from results import remove_old
 
 from pfld.command_line import positive
 
+ENDED = 130  # exit status after Ctrl-C, as shells have it
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the app until it is interrupted."""
@@ -35,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="pfld-demo-"))
     try:
         return _serve(arguments, models, places, folder, start)
+    except KeyboardInterrupt:  # before the page is there; afterwards Gradio notices it
+        return ENDED
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
