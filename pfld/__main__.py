@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 
 from pfld import benchmark, evaluate, export, predict
 
@@ -19,7 +20,10 @@ def main(argv: list[str] | None = None) -> int:
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
-        return arguments.run(arguments)
+        with warnings.catch_warnings():
+            # What Pillow warns of is either refused or does no harm.
+            warnings.filterwarnings("ignore", module="PIL")
+            return arguments.run(arguments)
     except (ValueError, OSError, ImportError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2

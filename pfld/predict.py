@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -181,9 +180,7 @@ def _predict(arguments: argparse.Namespace, interruption: Interruption) -> Predi
         min_score=arguments.min_score,
         max_faces=arguments.max_faces,
     )
-    with warnings.catch_warnings(), TerminalProgress() as progress:
-        # What Pillow warns of is either refused or does no harm.
-        warnings.filterwarnings("ignore", module="PIL")
+    with TerminalProgress() as progress:
         return predict(
             arguments.paths,
             arguments.out,

@@ -5,11 +5,12 @@ Never a traceback, never a file half-written. What exactly is refused is tested 
 
 import base64
 import os
+import warnings
 
 import numpy as np
 import pytest
 from bad_annotations import LINE, MISSING_PICTURES, NO_LINES, NO_PTS
-from bad_pictures import NO_ARRAYS, NO_PICTURES, PICTURES, SIDE, encoded
+from bad_pictures import NO_ARRAYS, NO_PICTURES, PICTURES, SIDE, encoded, png_of
 from bad_videos import NO_VIDEOS, VIDEOS
 from bad_weights import NO_WEIGHTS, safetensors
 from fake_models import FakeBackend, fake_models
@@ -130,6 +131,14 @@ def test_evaluating_counts_what_it_cannot_use(tmp_path, capfd, data, weights, na
         assert said.startswith("skipped: ") and "a.png" in said and said.count("\n") == 1
     else:
         assert said == ""
+
+
+def test_no_warning_comes_besides(tmp_path, data, weights):
+    (data / "WFLW_images/a.png").write_bytes(png_of(10_001, 10_001))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert evaluate(data, weights, tmp_path) == 2
+    assert said == []
 
 
 @each(NO_PICTURES)
