@@ -9,7 +9,12 @@ from torch import nn
 from torch.testing import assert_close
 
 from pfld import build_network
-from pfld.blocks import GlobalConvBlock, MobileOneBlock, set_folded_training
+from pfld.blocks import (
+    GlobalConvBlock,
+    MobileOneBlock,
+    freeze_statistics_,
+    set_folded_training,
+)
 from pfld.blocks.folding import FoldedLayer, folded_convolution
 from pfld.losses import wing_loss
 
@@ -66,6 +71,23 @@ def test_output_gradients_and_statistics_equal_the_branches(spec):
     for (name, a), b in zip(folded.named_parameters(), plain.parameters()):
         assert_close(a.grad, b.grad, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
     assert_close(folded.state_dict(), plain.state_dict(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("spec", BLOCKS.values(), ids=BLOCKS.keys())
+def test_with_frozen_statistics_output_and_gradients_equal_the_branches(spec):
+    torch.manual_seed(0)
+    blocks = pair(spec)
+    x = torch.randn(3, spec[0], spec[5], spec[6], dtype=torch.float64)
+    results = []
+    for block in blocks:
+        freeze_statistics_(block.train())
+        statistics = copy.deepcopy(dict(block.named_buffers()))
+        block_x = x.clone().requires_grad_()
+        out = block(block_x)
+        out.square().sum().backward()
+        assert_close(dict(block.named_buffers()), statistics, rtol=0, atol=0)
+        results.append((out, block_x.grad, *(p.grad for p in block.parameters())))
+    assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(

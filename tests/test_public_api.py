@@ -83,7 +83,7 @@ OPTIONS = {
     "train.py": (
         "--data --out --cache --allow-missing --synthetic-faces --validation-fraction --network "
         "--width-multiplier --input-size --num-conv-branches --plain-branches --initial-weights "
-        "--faces --batch-size --lr --head-lr-fraction --no-floor --final-lr-fraction --warmup "
+        "--frozen-statistics --faces --batch-size --lr --head-lr-fraction --no-floor --final-lr-fraction --warmup "
         "--weight-decay --clip --ema --precision --synchronize --seed --deterministic --loss "
         "--wing-width --wing-epsilon --beta --fraction-units --no-mean-shape --pose-repeats "
         "--teacher --teacher-weight --augmentation --augmentation-start --augmentation-until "

@@ -26,6 +26,7 @@ from pfld.training.schedule import (
     repeated,
     rows_of_process,
 )
+from pfld.weights import load_weights
 
 ROOT = Path(train.__file__).parent
 SMALL = [
@@ -105,6 +106,7 @@ def test_processes_share_a_batch_without_overlap():
         ({"augmentation": 1.5}, "--augmentation"),
         ({"lr": math.nan}, "--lr"),
         ({"input_size": 100}, "--input-size"),
+        ({"frozen_statistics": True}, "--initial-weights"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -313,16 +315,20 @@ def test_teacher_draws_the_student_to_its_points(tmp_path):
     assert abs(first[0] / losses(tmp_path / "alone")[0] - 1) > 0.01
 
 
-def test_run_starts_from_given_weights(tmp_path):
+def test_run_starts_from_given_weights_and_their_statistics(tmp_path):
     assert run(tmp_path / "first", "--faces", "80") == 0
     start = tmp_path / "first" / "ghostone-w0.25.safetensors"
     options = ("--faces", "8", "--initial-weights", str(start), "--lr", "1e-9")
-    assert run(tmp_path / "second", *options) == 0
-    results = [
-        json.loads((tmp_path / name / "ghostone-w0.25.json").read_text())["validation_nme"]
-        for name in ("first", "second")
-    ]
-    assert results[1] < 1.5 * results[0]
+    assert run(tmp_path / "second", *options, "--frozen-statistics") == 0
+    states, errors = [], []
+    for name in ("first", "second"):
+        states.append(load_weights(tmp_path / name / start.name)[0].state_dict())
+        about = json.loads((tmp_path / name / "ghostone-w0.25.json").read_text())
+        errors.append(about["validation_nme"])
+    assert errors[1] < 1.5 * errors[0]
+    for name, before in states[0].items():
+        if "running_" in name:
+            assert_close(states[1][name], before, rtol=0, atol=0)
 
 
 def test_without_data_five_lines_say_what_to_do(tmp_path, monkeypatch, capsys):

@@ -3,7 +3,12 @@
 from pfld.blocks.conv import ConvBlock, GlobalConvBlock
 from pfld.blocks.ghost import GhostBottleneck, GhostModule, GhostOneBottleneck, GhostOneModule
 from pfld.blocks.inverted_residual import InvertedResidual
-from pfld.blocks.mobileone import MobileOneBlock, set_folded_training, synchronize_moments
+from pfld.blocks.mobileone import (
+    MobileOneBlock,
+    freeze_statistics_,
+    set_folded_training,
+    synchronize_moments,
+)
 from pfld.blocks.squeeze_excite import SqueezeExcite
 
 __all__ = [
@@ -16,6 +21,7 @@ __all__ = [
     "InvertedResidual",
     "MobileOneBlock",
     "SqueezeExcite",
+    "freeze_statistics_",
     "set_folded_training",
     "synchronize_moments",
 ]

@@ -25,7 +25,8 @@ class MobileOneBlock(nn.Module):
     In training mode the branches run folded into one convolution, which gives the same outputs,
     gradients and running statistics for a fraction of the work (:mod:`pfld.blocks.folding`); hooks on
     single branches are not called then. ``set_folded_training(model, enabled=False)`` brings the plain
-    branches back.
+    branches back. Where the batch norms are in eval mode (:func:`freeze_statistics_`) the block folds with
+    their running statistics.
 
     Args:
         kernel_size: Odd; the input is padded by half of it.
@@ -98,6 +99,10 @@ class MobileOneBlock(nn.Module):
 
     def _forward_folded(self, x: Tensor) -> Tensor:
         kernels, norms = zip(*self._branches())
+        if not norms[0].training:
+            kernel, bias = self._fused_kernel_and_bias(torch.float32)
+            x = x.contiguous(memory_format=torch.channels_last)
+            return F.conv2d(x, kernel, bias, self.stride, self.kernel_size // 2, 1, self.groups)
         synchronized = self.synchronized_moments and dist.is_initialized()
         layer = FoldedLayer(
             self.kernel_size,
@@ -123,25 +128,29 @@ class MobileOneBlock(nn.Module):
         if self.reparameterized:
             return
         weight = self._conv_branches[0].conv.weight
-        kernel, bias = self._fused_kernel_and_bias()
         conv = self._conv(self.kernel_size, bias=True).to(weight.device, weight.dtype)
         conv.train(self.training)
         assert conv.bias is not None
         with torch.no_grad():
+            kernel, bias = self._fused_kernel_and_bias(torch.float64)
             conv.weight.copy_(kernel)
             conv.bias.copy_(bias)
         del self.rbr_conv, self.rbr_scale, self.rbr_skip
         self.reparam_conv = conv
 
-    @torch.no_grad()
-    def _fused_kernel_and_bias(self) -> tuple[Tensor, Tensor]:
-        """Sum over branches of ``W gamma / std`` and ``beta - mean gamma / std``, in float64."""
-        kernel = bias = torch.zeros((), dtype=torch.float64)
+    def _fused_kernel_and_bias(self, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Sum over branches of ``W gamma / std`` and ``beta - mean gamma / std``.
+
+        Args:
+            precision: To compute in, where the parameters have no higher one.
+        """
+        kernel = bias = torch.zeros(())
         for branch_kernel, bn in self._branches():
             assert bn.running_mean is not None and bn.running_var is not None
-            scale = bn.weight.double() / (bn.running_var.double() + bn.eps).sqrt()
-            kernel = kernel + branch_kernel.double() * scale.view(-1, 1, 1, 1)
-            bias = bias + bn.bias.double() - bn.running_mean.double() * scale
+            dtype = torch.promote_types(branch_kernel.dtype, precision)
+            scale = bn.weight.to(dtype) / (bn.running_var.to(dtype) + bn.eps).sqrt()
+            kernel = kernel + branch_kernel.to(dtype) * scale.view(-1, 1, 1, 1)
+            bias = bias + bn.bias.to(dtype) - bn.running_mean.to(dtype) * scale
         return kernel, bias
 
     @property
@@ -229,6 +238,18 @@ def synchronize_moments(model: nn.Module, *, enabled: bool = True) -> None:
     """
     for block in _mobileone_blocks(model):
         block.synchronized_moments = enabled
+
+
+def freeze_statistics_(model: nn.Module) -> None:
+    """Puts all batch norms of ``model`` into eval mode: it trains on with its running statistics.
+
+    ``model.train()`` undoes it. A folded block is then the convolution its branches add up to, with no
+    moments to measure, which makes steps of GhostOne more than twice as fast. For weights that are
+    trained already: fresh ones have no statistics to go by.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _mobileone_blocks(model: nn.Module) -> Iterator[MobileOneBlock]:

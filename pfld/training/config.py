@@ -41,6 +41,9 @@ class TrainingConfig:
     num_conv_branches: int = _option(6, "convolution branches of a MobileOne block")
     plain_branches: bool = _option(False, "train branch by branch instead of folded (slow)")
     initial_weights: str = _option("", "weight file to start from")
+    frozen_statistics: bool = _option(
+        False, "normalise by the running statistics of --initial-weights, twice as fast"
+    )
 
     faces: int = _option(200_000, "augmented faces to see in all")
     batch_size: int = _option(64, "faces per step, over all processes")
@@ -99,6 +102,8 @@ class TrainingConfig:
                 raise ValueError(f"{flag(name)} must not be negative, got {getattr(self, name)}")
         if self.ema == 1:
             raise ValueError("--ema must be below 1: with 1 the averaged weights never move")
+        if self.frozen_statistics and not self.initial_weights:
+            raise ValueError("--frozen-statistics needs --initial-weights, which have statistics")
         if self.faces < self.batch_size:
             raise ValueError(f"--faces {self.faces} is less than one batch of {self.batch_size}")
 

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from pfld.blocks import set_folded_training, synchronize_moments
+from pfld.blocks import freeze_statistics_, set_folded_training, synchronize_moments
 from pfld.data.augment import AugmentationConfig, draw_augmentation
 from pfld.data.face_set import FaceSet, split_by_picture
 from pfld.networks import LandmarkNetwork, build_network
@@ -134,6 +134,8 @@ class Trainer:
         set_learning_rate_(self.optimizer, config, self.step_number)
         images, landmarks, attributes = self.batch(self.step_number)
         self.module.train()
+        if config.frozen_statistics:
+            freeze_statistics_(self.module)
         with accelerator.autocast():
             prediction, angles = self.module(self.faces.normalized(images))
         loss = landmark_loss(config, prediction, angles, landmarks, attributes)
