@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from bad_annotations import LINE, MISSING_PICTURES, NO_LINES, NO_PTS
 from bad_pictures import NO_ARRAYS, NO_PICTURES, PICTURES, SIDE, encoded, png_of
 from bad_videos import NO_VIDEOS, VIDEOS
@@ -270,6 +271,19 @@ def test_training_refuses_bad_weights_to_begin_with(tmp_path, capfd, data, bad_w
     said = capfd.readouterr().err.splitlines()[-1]
     assert said.startswith("error: ") and name in said
     assert [path for path in (tmp_path / "run").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "state", [{"step": 1}, [1], torch.zeros(3)], ids=["other", "list", "tensor"]
+)
+def test_training_does_not_go_on_from_another_file(tmp_path, capfd, state):
+    out = tmp_path / "run"
+    out.mkdir()
+    torch.save(state, out / "step-00000001.pt")
+    arguments = ["--data", "synthetic", "--synthetic-faces", "8", "--out", str(out), "--resume"]
+    assert train.main([*arguments, *TRAINING]) == 2
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: the checkpoint of step 1 is not one of a run")
 
 
 # Annotations

@@ -43,6 +43,8 @@ MAY_CHANGE = frozenset(
     {"data", "out", "cache", "evaluate_every", "checkpoint_minutes", "deterministic"}
 )
 
+_PARTS = {"config", "module", "optimizer", "average", "scaler", "num_faces", "losses"}  # of a state
+
 
 class Trainer:
     """Everything a run consists of, on this process's device.
@@ -195,8 +197,12 @@ class Trainer:
         """Goes on where ``state`` was taken.
 
         Raises:
-            ValueError: When it belongs to a run with other options or other faces.
+            ValueError: When it is not a run's, or belongs to one with other options or other faces.
         """
+        if not isinstance(state, dict) or not _PARTS <= state.keys():
+            raise ValueError(
+                f"the checkpoint of step {step} is not one of a run; move it away or pass another --out"
+            )
         theirs, mine = state["config"], self.config.as_dict()
         changed = [
             f"{name} was {theirs.get(name)!r}, is {mine[name]!r}"
