@@ -22,6 +22,7 @@ from test_predict import KnowingLandmarker, files_in, leftovers, results
 from video import VideoOptions, on_video
 
 import train
+from pfld import evaluation
 from pfld.__main__ import main
 from pfld.data.annotations import read_faces
 from pfld.runtime.landmarker import FaceLandmarker
@@ -43,9 +44,17 @@ def named(table):
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+def loaded(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     safetensors(path)
+    return path, evaluation.load_predictor(path)
+
+
+@pytest.fixture
+def weights(monkeypatch, loaded):
+    """Weights that are as they should be, loaded once for all tests."""
+    path, predictor = loaded
+    monkeypatch.setattr(evaluation, "load_predictor", lambda *_, **__: predictor)
     return path
 
 
