@@ -9,7 +9,12 @@ from torch import Tensor
 
 
 def wing_loss(
-    prediction_px: Tensor, target_px: Tensor, *, width: float = 10.0, epsilon: float = 2.0
+    prediction_px: Tensor,
+    target_px: Tensor,
+    *,
+    width: float = 10.0,
+    epsilon: float = 2.0,
+    face_weights: Tensor | None = None,
 ) -> Tensor:
     """Wing loss, summed over coordinates and averaged over faces; a scalar.
 
@@ -21,6 +26,7 @@ def wing_loss(
         target_px: The same shape and unit.
         width: Where the logarithm ends, in pixels.
         epsilon: Curvature of the logarithm, in pixels.
+        face_weights: How much each face counts, ``(B,)``; all alike without.
 
     Raises:
         ValueError: For shapes that differ, non-positive parameters, or non-finite coordinates.
@@ -32,16 +38,20 @@ def wing_loss(
     error = _difference(prediction_px, target_px).abs()
     offset = width - width * math.log1p(width / epsilon)
     loss = torch.where(error < width, width * torch.log1p(error / epsilon), error - offset)
-    return _finite(loss.flatten(1).sum(1).mean(), prediction=prediction_px, target=target_px)
+    mean = _mean_over_faces(loss, face_weights)
+    return _finite(mean, prediction=prediction_px, target=target_px)
 
 
-def smooth_l1_loss(prediction: Tensor, target: Tensor, *, beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(
+    prediction: Tensor, target: Tensor, *, beta: float = 1.0, face_weights: Tensor | None = None
+) -> Tensor:
     """``x^2 / (2 beta)`` up to ``beta``, ``|x| - beta / 2`` beyond; summed over coordinates, averaged
     over faces; a scalar.
 
     Args:
         prediction: ``(B, 2 * N)`` or ``(B, N, 2)``, in the unit of ``beta``.
         target: The same shape and unit.
+        face_weights: How much each face counts, ``(B,)``; all alike without.
 
     Raises:
         ValueError: For shapes that differ, a non-positive ``beta``, or non-finite coordinates.
@@ -52,7 +62,7 @@ def smooth_l1_loss(prediction: Tensor, target: Tensor, *, beta: float = 1.0) -> 
         raise ValueError(f"beta must be positive, got {beta}")
     _difference(prediction, target)
     loss = torch.nn.functional.smooth_l1_loss(prediction, target, beta=beta, reduction="none")
-    return _finite(loss.flatten(1).sum(1).mean(), prediction=prediction, target=target)
+    return _finite(_mean_over_faces(loss, face_weights), prediction=prediction, target=target)
 
 
 def pfld_loss(
@@ -112,6 +122,11 @@ def pfld_loss(
         "attributes": attributes,
     }
     return _finite(loss, **inputs), squared.mean()
+
+
+def _mean_over_faces(loss: Tensor, weights: Tensor | None) -> Tensor:
+    faces = loss.flatten(1).sum(1)
+    return (faces if weights is None else faces * weights).mean()
 
 
 def _difference(prediction: Tensor, target: Tensor) -> Tensor:

@@ -225,9 +225,13 @@ def test_source_pictures_of_a_table_hold_faces_together(wflw):
     (wflw / "label_spread.csv").write_text(
         "image,spread,human_labels,source_picture\n" + "\n".join(rows)
     )
-    assert load_face_set(wflw, "train", size=160).pictures == tuple(
-        f"group-{index // 2}" for index in range(6)
-    )
+    faces = load_face_set(wflw, "train", size=160)
+    assert faces.pictures == tuple(f"group-{index // 2}" for index in range(6))
+    np.testing.assert_allclose(faces.label_spread, 0.01)
+
+
+def test_spread_of_labels_is_unknown_without_a_table(wflw):
+    assert np.isnan(load_face_set(wflw, "train", size=160).label_spread).all()
 
 
 def test_no_partial_cache_stays_behind(wflw, tmp_path, monkeypatch):

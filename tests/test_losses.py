@@ -34,6 +34,14 @@ def test_losses_sum_coordinates_and_average_faces():
         assert_close(loss(prediction.flatten(1), target.flatten(1)), torch.stack(per_face).mean())
 
 
+def test_faces_count_as_much_as_they_weigh():
+    prediction, target, weights = torch.randn(4, 6), torch.randn(4, 6), torch.rand(4)
+    for loss in (wing_loss, smooth_l1_loss):
+        per_face = [loss(prediction[i : i + 1], target[i : i + 1]) for i in range(4)]
+        expected = (torch.stack(per_face) * weights).mean()
+        assert_close(loss(prediction, target, face_weights=weights), expected)
+
+
 def faces():
     torch.manual_seed(0)
     attributes = torch.tensor([[1, 0, 0, 0, 0, 0], [0, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0.0]])

@@ -49,10 +49,11 @@ SIGNATURES = {
     "pfld.weights.read_state": "(path: str | Path) -> dict[str, Tensor]",
     "pfld.losses.wing_loss": (
         "(prediction_px: Tensor, target_px: Tensor, *, width: float = 10.0, "
-        "epsilon: float = 2.0) -> Tensor"
+        "epsilon: float = 2.0, face_weights: Tensor | None = None) -> Tensor"
     ),
     "pfld.losses.smooth_l1_loss": (
-        "(prediction: Tensor, target: Tensor, *, beta: float = 1.0) -> Tensor"
+        "(prediction: Tensor, target: Tensor, *, beta: float = 1.0, "
+        "face_weights: Tensor | None = None) -> Tensor"
     ),
     "pfld.losses.pfld_loss": (
         "(prediction: Tensor, target: Tensor, angles: Tensor, target_angles: Tensor, "
@@ -85,8 +86,8 @@ OPTIONS = {
         "--width-multiplier --input-size --num-conv-branches --plain-branches --initial-weights "
         "--frozen-statistics --faces --batch-size --lr --head-lr-fraction --no-floor --final-lr-fraction --warmup "
         "--weight-decay --clip --ema --precision --synchronize --seed --deterministic --loss "
-        "--wing-width --wing-epsilon --beta --fraction-units --no-mean-shape --pose-repeats "
-        "--teacher --teacher-weight --augmentation --augmentation-start --augmentation-until "
+        "--wing-width --wing-epsilon --wing-width-end --beta --fraction-units --no-mean-shape "
+        "--pose-repeats --label-trust --teacher --teacher-weight --augmentation --augmentation-start --augmentation-until "
         "--evaluate-every --checkpoint-minutes"
     ),
 }

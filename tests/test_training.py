@@ -16,15 +16,18 @@ from torch import nn
 from torch.testing import assert_close
 
 import train
+from pfld.data.face_set import FaceSet
 from pfld.training.averaging import WeightAverage
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig
+from pfld.training.faces import label_weights
 from pfld.training.schedule import (
     FaceOrder,
     augmentation_strength,
     learning_rate,
     repeated,
     rows_of_process,
+    wing_width,
 )
 from pfld.weights import load_weights
 
@@ -60,6 +63,23 @@ def test_faces_in_large_pose_come_as_often_as_asked_for():
     faces = np.array([0, 1, 2, 4])
     assert sorted(repeated(faces, attributes, 3)) == [0, 1, 1, 1, 2, 4, 4, 4]
     assert list(repeated(faces, attributes, 1)) == list(faces)
+
+
+def test_faces_weigh_by_how_far_their_labels_agree():
+    spread = np.array([0, 0.01, np.nan, 0.03], np.float32)
+    crops = np.zeros((4, 2, 2, 3), np.uint8)
+    points, attributes = np.zeros((4, 98, 2), np.float32), np.zeros((4, 6), np.uint8)
+    faces = FaceSet(crops, points, attributes, spread, ("a", "b", "c", "d"), "test")
+    mean = (1 + 0.5 + 1) / 3  # of the first three: the last is held out
+    weights = label_weights(faces, np.arange(3), trust=0.01)
+    assert_close(weights, torch.tensor([1, 0.5, 1, 0.1]) / mean)
+    assert_close(label_weights(faces, np.arange(3), trust=0), torch.ones(4))
+
+
+def test_wing_width_goes_from_start_to_end():
+    config = TrainingConfig(faces=300, batch_size=100, wing_width=16, wing_width_end=4)
+    assert [wing_width(config, step) for step in range(3)] == pytest.approx([16, 8, 4])
+    assert wing_width(TrainingConfig(wing_width=5), 7) == 5
 
 
 def test_learning_rate_rises_to_its_peak_and_falls_to_its_fraction():
@@ -107,6 +127,7 @@ def test_processes_share_a_batch_without_overlap():
         ({"lr": math.nan}, "--lr"),
         ({"input_size": 100}, "--input-size"),
         ({"frozen_statistics": True}, "--initial-weights"),
+        ({"label_trust": 0.01, "loss": "pfld"}, "--label-trust"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -285,7 +306,7 @@ def test_second_run_into_the_same_folder_is_refused(tmp_path, capsys, monkeypatc
     [
         ("--loss", "smooth-l1"), ("--loss", "pfld"), ("--loss", "pfld-original"),
         ("--fraction-units",), ("--network", "pfld"), ("--network", "ghostnet-slim"),
-        ("--plain-branches",), ("--ema", "0"), ("--clip", "0"),
+        ("--plain-branches",), ("--wing-width-end", "4"), ("--ema", "0"), ("--clip", "0"),
     ],
     ids="".join,
 )  # fmt: skip

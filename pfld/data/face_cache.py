@@ -17,28 +17,32 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1  # of the files in an entry
+FORMAT = 2  # of the files in an entry
 
 _BUILDING = ".building-"
 _ABANDONED_S = 3600.0  # since the last write to an entry being built: whoever built it was killed
 
 Crops: TypeAlias = "np.memmap[Any, np.dtype[np.uint8]]"
-Entry = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8], tuple[str, ...]]
+Entry = tuple[
+    NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32], tuple[str, ...]
+]
 
 
 def read_entry(entry: Path) -> Entry | None:
-    """Crops, memory-mapped, landmarks, attributes and pictures; None when there are none, or damaged."""
+    """Crops, memory-mapped, landmarks, attributes, label spreads and pictures; None when there are
+    none, or damaged."""
     try:
         about = json.loads((entry / "about.json").read_text())
         crops = np.load(entry / "crops.npy", mmap_mode="r", allow_pickle=False)
         with np.load(entry / "faces.npz", allow_pickle=False) as arrays:
             landmarks, attributes = arrays["landmarks"], arrays["attributes"]
-            pictures = tuple(arrays["pictures"].tolist())
-        whole = about["count"] == len(crops) == len(landmarks) == len(attributes) == len(pictures)
+            spread, pictures = arrays["label_spread"], tuple(arrays["pictures"].tolist())
+        parts = (crops, landmarks, attributes, spread, pictures)
+        whole = all(len(part) == about["count"] for part in parts)
         whole = whole and about["crc32"] == zlib.crc32(crops)  # faces.npz has its own
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
         return None
-    return (crops, landmarks, attributes, pictures) if whole else None
+    return parts if whole else None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class FaceSet:
         crops: ``(N, S, S, 3)`` uint8 RGB, with room around each face; may be memory-mapped.
         landmarks: ``(N, L, 2)`` float32, fractions of the crop.
         attributes: ``(N, 6)`` uint8 in WFLW's order.
+        label_spread: ``(N,)`` float32, how far apart those were who labelled a face, as a fraction of
+            its diagonal; NaN where nobody knows.
         pictures: Which picture each face was cut from; faces of one picture stay in one split.
         name: What the set is, for logs and weight files.
     """
@@ -38,6 +41,7 @@ class FaceSet:
     crops: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
     attributes: NDArray[np.uint8]
+    label_spread: NDArray[np.float32]
     pictures: tuple[str, ...]
     name: str
 
@@ -97,7 +101,8 @@ def load_face_set(
 
     Args:
         folder: A data set in a layout :func:`read_faces` knows. A ``label_spread.csv`` in it with
-            columns ``image`` and ``source_picture`` says which crops come from one picture.
+            columns ``image`` and ``source_picture`` says which crops come from one picture, and in
+            ``spread`` how much their labels are to be trusted.
         size: Side of the stored crops in pixels; see :func:`stored_size`.
         cache: Folder of caches; by default ``.pfld-cache`` inside ``folder``.
         missing_allowed: Fraction of pictures that may be unreadable; their faces are left out.
@@ -154,7 +159,7 @@ def _write_cache(
     report: Callable[[str], None],
     progress: Callable[[int, int], None],
 ) -> None:
-    origins = _source_pictures(folder)
+    table = _label_table(folder)
     with new_entry(entry) as building:
         crops = new_crops(building, (len(faces), size, size, 3))
         landmarks = np.empty((len(faces), *faces[0].landmarks_px.shape), np.float32)
@@ -181,13 +186,15 @@ def _write_cache(
         pictures_in_all = len({face.image_path for face in faces})
         _require_few(failures, pictures_in_all, missing_allowed, report)
         names = [str(faces[index].image_path.relative_to(folder)) for index in kept]
+        rows = [table.get(name, (name, math.nan)) for name in names]
         write_faces(
             building,
             crops,
             len(kept),
             landmarks=landmarks[: len(kept)],
             attributes=np.stack([faces[index].attributes for index in kept]),
-            pictures=np.array([origins.get(name, name) for name in names]),
+            label_spread=np.array([spread for _, spread in rows], np.float32),
+            pictures=np.array([origin for origin, _ in rows]),
         )
 
 
@@ -223,14 +230,15 @@ def _snapped(crop: FaceCrop, size: int) -> FaceCrop:
     return FaceCrop(left + size / 2, top + size / 2, size)
 
 
-def _source_pictures(folder: Path) -> dict[str, str]:
-    """For pictures that are crops themselves, by name relative to the set: what they were cut from."""
+def _label_table(folder: Path) -> dict[str, tuple[str, float]]:
+    """For pictures that are crops themselves, by name relative to the set: the picture they were cut
+    from, and how far apart their labels were (NaN where the table does not say)."""
     import csv
 
     table = folder / "label_spread.csv"
     if not table.is_file():
         return {}
-    origins = {}
+    labels = {}
     with table.open(newline="", encoding="utf-8", errors="replace") as file:
         rows = csv.DictReader(file)
         try:
@@ -238,7 +246,8 @@ def _source_pictures(folder: Path) -> dict[str, str]:
                 image, origin = row.get("image"), row.get("source_picture")
                 if not image or not origin:
                     raise ValueError("columns image and source_picture are needed")
-                origins[f"WFLW_images/{image}"] = origin
+                spread = float(row.get("spread") or math.nan)
+                labels[f"WFLW_images/{image}"] = (origin, spread)
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{table}:{rows.line_num}: {error}") from error
-    return origins
+    return labels

@@ -63,10 +63,14 @@ class TrainingConfig:
     loss: str = _option("wing", "what is minimised", LOSSES)
     wing_width: float = _option(10.0, "where Wing's logarithm ends, in crop pixels")
     wing_epsilon: float = _option(2.0, "curvature of Wing's logarithm, in crop pixels")
+    wing_width_end: float = _option(0.0, "what --wing-width shrinks or grows to; 0: it stays")
     beta: float = _option(1.0, "where SmoothL1 turns linear, in crop pixels")
     fraction_units: bool = _option(False, "feed losses fractions of the crop, as was published")
     no_mean_shape: bool = _option(False, "leave the head's bias at its random start")
     pose_repeats: int = _option(1, "how often faces in large pose come in a pass over all faces")
+    label_trust: float = _option(
+        0.0, "spread of labels, of a face's diagonal, that halves its weight; 0: all weigh alike"
+    )
     teacher: str = _option("", "weight or ONNX file whose points are imitated as well")
     teacher_weight: float = _option(0.5, "share of the loss that goes to the teacher's points")
 
@@ -97,11 +101,13 @@ class TrainingConfig:
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{flag(name)} must be from 0 to 1, got {getattr(self, name)}")
-        for name in ("weight_decay", "clip", "seed"):
+        for name in ("weight_decay", "clip", "seed", "label_trust", "wing_width_end"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{flag(name)} must not be negative, got {getattr(self, name)}")
         if self.ema == 1:
             raise ValueError("--ema must be below 1: with 1 the averaged weights never move")
+        if self.label_trust and self.loss.startswith("pfld"):
+            raise ValueError("--label-trust goes with --loss wing or smooth-l1")
         if self.frozen_statistics and not self.initial_weights:
             raise ValueError("--frozen-statistics needs --initial-weights, which have statistics")
         if self.faces < self.batch_size:

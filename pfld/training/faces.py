@@ -35,7 +35,8 @@ def training_faces(
     if config.data == SYNTHETIC:
         faces = synthetic_faces(config.synthetic_faces, size=size, seed=config.seed)
         names = tuple(f"synthetic-{index:05d}" for index in range(len(faces.crops)))
-        return FaceSet(faces.crops, faces.landmarks, faces.attributes, names, SYNTHETIC)
+        spread = np.zeros(len(names), np.float32)
+        return FaceSet(faces.crops, faces.landmarks, faces.attributes, spread, names, SYNTHETIC)
     return load_face_set(
         config.data,
         "train",
@@ -91,6 +92,18 @@ class FaceBatches:
     def normalized(self, images: Tensor) -> Tensor:
         """Network input from pixels in 0..1."""
         return (images - self._mean) / self._std
+
+
+def label_weights(faces: FaceSet, indices: NDArray[np.int64], trust: float) -> Tensor:
+    """How much each face ``(N,)`` counts: ``1 / (1 + (spread / trust)^2)``, 1 in the mean of ``indices``.
+
+    Labels of unknown spread count as much as those that agree. A ``trust`` of 0 makes all count alike.
+    """
+    if not trust:
+        return torch.ones(len(faces))
+    spread = torch.from_numpy(np.nan_to_num(faces.label_spread))
+    weights = 1 / (1 + (spread / trust).square())
+    return weights / weights[torch.from_numpy(indices)].mean()
 
 
 def mean_shape(faces: FaceSet, indices: NDArray[np.int64], crop_scale: float) -> Tensor:

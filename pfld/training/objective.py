@@ -39,6 +39,9 @@ def landmark_loss(
     angles: Tensor | None,
     target: Tensor,
     attributes: Tensor,
+    *,
+    face_weights: Tensor | None = None,
+    wing_width: float | None = None,
 ) -> Tensor:
     """The configured loss, per coordinate; a scalar.
 
@@ -47,15 +50,21 @@ def landmark_loss(
         angles: ``(B, 3)`` radians from the auxiliary net; None where the loss wants none.
         target: ``(B, L, 2)``, fractions of the crop.
         attributes: ``(B, 6)`` of 0 or 1.
+        face_weights: How much each face counts, ``(B,)``. The PFLD loss has weights of its own.
+        wing_width: Another than ``config``'s.
     """
     unit = 1.0 if config.fraction_units else float(config.input_size)
     prediction, target = prediction.float() * unit, target.flatten(1) * unit
     coordinates = target.shape[1]
     if config.loss == "wing":
-        width, epsilon = config.wing_width, config.wing_epsilon
-        return wing_loss(prediction, target, width=width, epsilon=epsilon) / coordinates
+        width, epsilon = wing_width or config.wing_width, config.wing_epsilon
+        loss = wing_loss(
+            prediction, target, width=width, epsilon=epsilon, face_weights=face_weights
+        )
+        return loss / coordinates
     if config.loss == "smooth-l1":
-        return smooth_l1_loss(prediction, target, beta=config.beta) / coordinates
+        loss = smooth_l1_loss(prediction, target, beta=config.beta, face_weights=face_weights)
+        return loss / coordinates
     assert angles is not None  # the losses that are left want poses
     loss, _ = pfld_loss(
         prediction,

@@ -30,6 +30,14 @@ def augmentation_strength(config: TrainingConfig, step: int) -> float:
     return config.augmentation * (start + (1 - start) * grown)
 
 
+def wing_width(config: TrainingConfig, step: int) -> float:
+    """Goes from ``wing_width`` to ``wing_width_end`` in equal factors: late errors are small ones."""
+    if not config.wing_width_end:
+        return config.wing_width
+    done = step / max(1, config.steps - 1)
+    return config.wing_width ** (1 - done) * config.wing_width_end**done
+
+
 class FaceOrder:
     """Which faces make up a batch: one shuffled pass over all after the other, without a gap.
 

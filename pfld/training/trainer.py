@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pfld.blocks import freeze_statistics_, set_folded_training, synchronize_moments
@@ -16,7 +17,7 @@ from pfld.networks import LandmarkNetwork, build_network
 from pfld.preprocess import Preprocessing
 from pfld.training.averaging import WeightAverage
 from pfld.training.config import TrainingConfig
-from pfld.training.faces import FaceBatches, mean_shape
+from pfld.training.faces import FaceBatches, label_weights, mean_shape
 from pfld.training.objective import (
     TrainedModule,
     landmark_loss,
@@ -34,6 +35,7 @@ from pfld.training.schedule import (
     learning_rate,
     repeated,
     rows_of_process,
+    wing_width,
 )
 from pfld.training.teacher import Teacher
 from pfld.weights import load_state, load_weights
@@ -64,6 +66,7 @@ class Trainer:
             faces.pictures, config.validation_fraction
         )
         self.faces = FaceBatches(faces, self.preprocessing, accelerator.device)
+        self.weights = label_weights(faces, self.training, config.label_trust)
         self._pass = repeated(self.training, faces.attributes, config.pose_repeats)
         self.order = FaceOrder(len(self._pass), config.batch_size, config.seed)
         self.rows = rows_of_process(
@@ -117,9 +120,12 @@ class Trainer:
         """The network a run is about: its weights averaged over steps, or as they are without that."""
         return self.network if self.average is None else self.average.network
 
+    def chosen(self, step: int) -> NDArray[np.int64]:
+        """Which faces this process sees at a step."""
+        return self._pass[self.order.batch(step)][self.rows]
+
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """This process's share of a step's augmented faces: pixels, landmarks, attributes."""
-        indices = self._pass[self.order.batch(step)][self.rows]
         seed = np.random.SeedSequence((self.config.seed, step)).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(seed))
         draw = draw_augmentation(
@@ -128,7 +134,7 @@ class Trainer:
             self.augmentation,
             strength=augmentation_strength(self.config, step),
         )
-        return self.faces.batch(indices, draw.rows(self.rows))
+        return self.faces.batch(self.chosen(step), draw.rows(self.rows))
 
     def step(self) -> None:
         """Takes one step; its loss waits for :meth:`take_mean_loss`."""
@@ -140,10 +146,23 @@ class Trainer:
             freeze_statistics_(self.module)
         with accelerator.autocast():
             prediction, angles = self.module(self.faces.normalized(images))
-        loss = landmark_loss(config, prediction, angles, landmarks, attributes)
+
+        def distance_to(points: Tensor) -> Tensor:
+            return landmark_loss(
+                config,
+                prediction,
+                angles,
+                points,
+                attributes,
+                face_weights=weights,
+                wing_width=width,
+            )
+
+        weights = self.weights[self.chosen(self.step_number)].to(accelerator.device)
+        width = wing_width(config, self.step_number)
+        loss = distance_to(landmarks)
         if self.teacher is not None:
-            taught = landmark_loss(config, prediction, angles, self.teacher(images), attributes)
-            loss = torch.lerp(loss, taught, config.teacher_weight)
+            loss = torch.lerp(loss, distance_to(self.teacher(images)), config.teacher_weight)
         accelerator.backward(loss)
         if config.clip:
             accelerator.clip_grad_norm_(self.module.parameters(), config.clip)
