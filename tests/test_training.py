@@ -100,6 +100,13 @@ def test_augmentation_grows_and_stays():
     assert augmentation_strength(config, 50) == augmentation_strength(config, 99) == 1.0
 
 
+def test_augmentation_can_grow_less():
+    config = TrainingConfig(
+        faces=6400, batch_size=64, augmentation=0.2, augmentation_start=3, augmentation_until=1
+    )
+    assert [augmentation_strength(config, step) for step in (0, 50)] == pytest.approx([0.6, 0.4])
+
+
 def test_every_face_comes_once_an_epoch_across_batches():
     order = FaceOrder(num_faces=10, batch_size=4, seed=0)
     seen = np.concatenate([order.batch(step) for step in range(5)])
@@ -124,6 +131,7 @@ def test_processes_share_a_batch_without_overlap():
         ({"ema": 1.0}, "--ema"),
         ({"faces": 5}, "--faces"),
         ({"augmentation": 1.5}, "--augmentation"),
+        ({"augmentation": 0.5, "augmentation_start": 3.0}, "--augmentation-start"),
         ({"lr": math.nan}, "--lr"),
         ({"input_size": 100}, "--input-size"),
         ({"frozen_statistics": True}, "--initial-weights"),

@@ -75,8 +75,10 @@ class TrainingConfig:
     teacher_weight: float = _option(0.5, "share of the loss that goes to the teacher's points")
 
     augmentation: float = _option(1.0, "final strength of augmentation, 0..1")
-    augmentation_start: float = _option(0.3, "its strength at the beginning, as a fraction of that")
-    augmentation_until: float = _option(0.6, "part of the run over which it grows")
+    augmentation_start: float = _option(
+        0.3, "its strength at the beginning, as a fraction of that; above 1 for less and less"
+    )
+    augmentation_until: float = _option(0.6, "part of the run over which it changes")
 
     evaluate_every: int = _option(20_000, "faces between validations")
     checkpoint_minutes: float = _option(
@@ -96,11 +98,16 @@ class TrainingConfig:
                 raise ValueError(f"{flag(name)} must be positive, got {getattr(self, name)}")
         shares = (
             "allow_missing", "validation_fraction", "warmup", "final_lr_fraction", "ema",
-            "teacher_weight", "augmentation", "augmentation_start", "augmentation_until",
+            "teacher_weight", "augmentation", "augmentation_until",
         )  # fmt: skip
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{flag(name)} must be from 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.augmentation_start * self.augmentation <= 1:
+            raise ValueError(
+                f"--augmentation-start times --augmentation must be from 0 to 1, got "
+                f"{self.augmentation_start} times {self.augmentation}"
+            )
         for name in ("weight_decay", "clip", "seed", "label_trust", "wing_width_end"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{flag(name)} must not be negative, got {getattr(self, name)}")

@@ -22,12 +22,13 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
 
 
 def augmentation_strength(config: TrainingConfig, step: int) -> float:
-    """Grows linearly over the first part of the run: a young network learns faster from easy faces."""
-    grown = 1.0
+    """Changes linearly over the first part of the run. A young network learns faster from easy faces, a
+    trained one comes closest to faces as they are from faces hardly changed."""
+    done = 1.0
     if config.augmentation_until > 0:
-        grown = min(1.0, step / (config.augmentation_until * config.steps))
+        done = min(1.0, step / (config.augmentation_until * config.steps))
     start = config.augmentation_start
-    return config.augmentation * (start + (1 - start) * grown)
+    return config.augmentation * (start + (1 - start) * done)
 
 
 def wing_width(config: TrainingConfig, step: int) -> float:
