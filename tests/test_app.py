@@ -1,7 +1,6 @@
 """The app in a real browser: headless Chromium with a video file as its camera."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,44 +11,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
 
 from pfld.runtime.backends import shipped_networks
 from pfld.runtime.video import VideoWriter
 
 ROOT = Path(__file__).parents[1]
-PORTRAIT = ROOT / "demo" / "examples" / "astronaut.jpg"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE_MS = 60_000
 START_S = 120
 LIVE, PAIR = "#live-view .pf-live", "#pair-view .pf-live"
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-FAKE_CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
     pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
 if not shipped_networks("onnx"):
     pytest.skip("needs weights/*.onnx", allow_module_level=True)
 sync_api = pytest.importorskip("playwright.sync_api")
-
-
-def portrait(turn=0.0, size_hw=(480, 640)):
-    """A BGR frame with the portrait, moved and enlarged as on a circle; ``turn`` in circles."""
-    angle, (height, width) = 2 * np.pi * turn, size_hw
-    zoom = 1 + 0.15 * np.sin(angle)
-    x, y = width / 2 - 226 * zoom + 70 * np.cos(angle), height / 2 - 200 * zoom
-    matrix = np.float32([[zoom, 0, x], [0, zoom, y]])
-    image = cv2.imread(str(PORTRAIT))
-    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-
-
-def write_camera(path, frames, rate=15):
-    """A .y4m file, which Chromium plays over and over in place of a camera."""
-    height, width = frames[0].shape[:2]
-    with open(path, "wb") as file:
-        file.write(f"YUV4MPEG2 W{width} H{height} F{rate}:1 Ip A1:1 C420jpeg\n".encode())
-        for frame in frames:
-            file.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420).tobytes())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +88,7 @@ def browsers(playwright, cameras):
                 "refused": ("--use-fake-device-for-media-stream", "--deny-permission-prompts"),
             }.get(sees)
             if flags is None:
-                flags = (*FAKE_CAMERA, f"--use-file-for-fake-video-capture={cameras[sees]}")
+                flags = camera_flags(cameras[sees])
             started[sees] = playwright.chromium.launch(
                 executable_path=CHROMIUM, headless=True, args=[*QUIET, *flags]
             )
