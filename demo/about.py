@@ -24,7 +24,7 @@ thousandth of a pixel, in a fraction of the time. <b>Side by side</b> shows both
 _PRIVACY = """
 <ul>
 <li>All is computed by the machine that runs <code>demo/app.py</code>. The page fetches nothing from elsewhere, and
-Gradio's usage statistics are off.</li>
+the usage statistics of Gradio and ONNX Runtime are off.</li>
 <li>Camera frames are held in memory for as long as it takes to look at them, and never written to a disk.</li>
 <li>Photos and videos you choose, and results, are in a temporary folder of the app. They go after an hour, and when
 the app ends.</li>

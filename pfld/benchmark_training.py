@@ -16,6 +16,7 @@ from pfld.process_memory import peak_memory_mib
 
 VARIANTS = {
     "folded": "GhostOne, six branches folded",
+    "frozen": "GhostOne, folded, frozen norms",
     "branches": "GhostOne, six plain branches",
     "single": "GhostNet, single branch",
 }
@@ -46,7 +47,7 @@ def measure_training(
     """
     import torch
 
-    from pfld.blocks import set_folded_training
+    from pfld.blocks import freeze_statistics_, set_folded_training
     from pfld.networks import build_network
 
     if variant not in VARIANTS:
@@ -56,7 +57,9 @@ def measure_training(
     name = "ghostnet" if variant == "single" else "ghostone"
     network = build_network(name, width_multiplier=width_multiplier)
     network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack memory_format
-    set_folded_training(network, enabled=variant == "folded")
+    set_folded_training(network, enabled=variant != "branches")
+    if variant == "frozen":
+        freeze_statistics_(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     crops = torch.randn(batch_size, 3, 112, 112).contiguous(memory_format=layout)
     target = torch.rand(batch_size, 196)

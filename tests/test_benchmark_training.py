@@ -8,7 +8,7 @@ from pfld.__main__ import main
 from pfld.benchmark_training import TrainingSpeed, format_table, measure_training
 
 
-@pytest.mark.parametrize("variant", ["folded", "branches", "single"])
+@pytest.mark.parametrize("variant", ["folded", "frozen", "branches", "single"])
 def test_each_variant_takes_real_steps(variant):
     speed = measure_training(variant, batch_size=2, steps=1, width_multiplier=0.25)
     assert speed.variant == variant and speed.images_per_second > 0
@@ -26,7 +26,7 @@ def test_table_compares_with_the_plain_branches():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="folded, branches, single"):
+    with pytest.raises(ValueError, match="folded, frozen, branches, single"):
         measure_training("fast", batch_size=2, steps=1)
     with pytest.raises(SystemExit):
         main(["benchmark", "training", "--steps", "0"])

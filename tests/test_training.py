@@ -355,6 +355,7 @@ def test_run_starts_from_given_weights_and_their_statistics(tmp_path):
         about = json.loads((tmp_path / name / "ghostone-w0.25.json").read_text())
         errors.append(about["validation_nme"])
     assert errors[1] < 1.5 * errors[0]
+    assert [run["faces_seen"] for run in about["earlier_runs"]] == [80]
     for name, before in states[0].items():
         if "running_" in name:
             assert_close(states[1][name], before, rtol=0, atol=0)

@@ -1,6 +1,7 @@
-"""Draws docs/*.png from the numbers in docs: ``python tools/figures.py``.
+"""Draws docs/*.png from the numbers in docs: ``python tools/figures.py training ablation front``.
 
-docs/training/*.csv are logs of ``train.py``, docs/ablation.csv comes from ``tools/ablation.py``,
+docs/training/*.csv are logs of ``train.py``, name-2.csv of a run that began with what name-1.csv had come
+to; docs/ablation.csv comes from ``tools/ablation.py``,
 docs/accuracy.json from ``tools/weights_card.py`` and docs/speed.json from
 ``python -m pfld benchmark --frames 0 --json docs/speed.json``.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -34,20 +36,26 @@ def save(figure: Figure, name: str) -> None:
     figure.savefig(DOCS / name, dpi=130)
 
 
+def training_curves() -> dict[str, list[tuple[int, float]]]:
+    """Of every network that was trained: faces seen in all its runs and held-out NME in percent."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted((DOCS / "training").glob("*.csv")):
+        curve = found.setdefault(re.sub(r"-\d+$", "", path.stem), [])
+        before = curve[-1][0] if curve else 0
+        rows = [row for row in csv.DictReader(path.open()) if row["validation_nme"]]
+        curve += [(before + int(r["faces"]), 100 * float(r["validation_nme"])) for r in rows]
+    return found
+
+
 def training() -> None:
     """Held-out error against faces seen, of every run that made shipped weights."""
     figure = new_figure(7.5, 4.4)
     axes = figure.subplots()
-    for colour, path in zip(COLOURS, sorted((DOCS / "training").glob("*.csv"))):
-        rows = [row for row in csv.DictReader(path.open()) if row["validation_nme"]]
-        faces = [int(row["faces"]) for row in rows]
-        axes.plot(
-            faces, [100 * float(r["validation_nme"]) for r in rows], "o-", ms=3, color=colour,
-            label=path.stem,
-        )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="augmented faces seen in the run")
+    for colour, (name, curve) in zip(COLOURS, training_curves().items()):
+        axes.plot(*zip(*curve), "o-", ms=3, color=colour, label=name)
+    axes.set(xscale="log", yscale="log", xlabel="augmented faces seen")
     axes.set_ylabel("NME on held-out faces, %")
-    ticks = (3, 3.5, 4, 5, 6)
+    ticks = (2.5, 3, 3.5, 4, 5, 6)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.minorticks_off()
     axes.legend(frameon=False)
@@ -114,6 +122,6 @@ def front() -> None:
 
 
 if __name__ == "__main__":
-    for draw in (training, ablation, front):
-        draw()
-    sys.exit(0)
+    drawings = {"training": training, "ablation": ablation, "front": front}
+    for name in sys.argv[1:] or drawings:
+        drawings[name]()

@@ -41,9 +41,9 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f}"
 
 
-def command(config: dict[str, Any]) -> str:
+def command(config: dict[str, Any], number: int) -> str:
     """The options of a run that differ from their defaults, and --data and --out."""
-    words = ["python train.py --data DIR --out OUT"]
+    words = [f"python train.py --data DIR --out OUT/{number}"]
     for option in fields(TrainingConfig):
         value = config.get(option.name, option.default)
         if option.name in NOT_RECIPE or value == option.default:
@@ -57,7 +57,7 @@ def command(config: dict[str, Any]) -> str:
             else f"{name} {value}"
         )
     if config.get("initial_weights"):
-        words.append("--initial-weights FILE")
+        words.append(f"--initial-weights OUT/{number - 1}/{config['network']}.safetensors")
     return " ".join(words)
 
 
@@ -80,17 +80,18 @@ def results(
     for name, run in about.items():
         reports = [evaluations[name, form].report for form in ENDINGS]
         one = reports[1]
+        seen = sum(part["faces_seen"] for part in (*run.get("earlier_runs", ()), run))
         rows.append(
             [
                 f"`{name}`",
-                f"{run['faces_seen']:,.0f}",
+                f"{seen:,.0f}",
                 percent(run["validation_nme"]),
                 *(percent(report.nme) for report in reports),
                 percent(one.failure_rate, 1),
                 f"{one.auc:.3f}",
             ]
         )
-    head = ["", "faces seen in its last run", "validation", *ENDINGS, "failures over 10 %", "AUC"]
+    head = ["", "faces seen", "validation", *ENDINGS, "failures over 10 %", "AUC"]
     return table(head, rows)
 
 
@@ -108,9 +109,12 @@ def subsets(evaluation: Evaluation) -> str:
 
 
 def commands(about: dict[str, dict[str, Any]]) -> str:
-    return "\n\n".join(
-        f"`{name}`:\n\n```\n{command(run['config'])}\n```" for name, run in about.items()
-    )
+    texts = []
+    for name, run in about.items():
+        runs = [*run.get("earlier_runs", ()), run]
+        lines = [command(part["config"], number) for number, part in enumerate(runs, start=1)]
+        texts.append("\n".join([f"`{name}`:", "", "```", *lines, "```"]))
+    return "\n\n".join(texts)
 
 
 def replaced(text: str, name: str, body: str) -> str:

@@ -45,6 +45,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
     weights = folder / f"{name}.safetensors"
     save_weights(weights, trainer.averaged_network, metadata())
     report: dict[str, Any] = {"config": _without_folders(config), "data": data_name, **metrics}
+    report["earlier_runs"] = earlier_runs(config.initial_weights)
     if config.data != SYNTHETIC:
         try:
             report["test"] = evaluate(weights, config.data).to_json()
@@ -58,6 +59,17 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
     write_whole(folder / f"{name}.json", json.dumps(report, indent=2) + "\n")
     lines = [f"{key}: {value:.4f}" for key, value in metrics.items() if key.endswith("nme")]
     return [*lines, f"wrote {name}.safetensors, {name}.onnx and {name}.json to {folder}"]
+
+
+def earlier_runs(initial_weights: str) -> list[dict[str, Any]]:
+    """Options and faces seen of the runs that made the weights a run began with, the first one first;
+    none where their JSON file is not beside them."""
+    try:
+        about = json.loads(Path(initial_weights).with_suffix(".json").read_text())
+        last = {name: about[name] for name in ("config", "faces_seen")}
+        return [*about.get("earlier_runs", []), last]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _without_folders(config: TrainingConfig) -> dict[str, Any]:
