@@ -7,10 +7,9 @@ from html import escape
 
 from models import Models
 
-from pfld.weight_metadata import WeightMetadata
-
 _CONVOLUTIONS = 6
 _ROW = 30
+_METRICS = {"validation_nme": "Error, held-out faces", "test_nme": "Error, test list"}
 
 _FOLD_TEXT = """
 <p>While it trains, each block of GhostOne computes the same input along up to eight branches and adds them up:
@@ -45,6 +44,8 @@ _LICENCES = """
 """
 
 _LIMITS = """
+<p>Errors are means over faces and points, of the distance between the outer corners of the eyes. What the networks
+were trained on, and under which licences, is in <code>weights/README.md</code>.</p>
 <p>The networks place 98 points on faces that a detector has found. They do not recognise anybody and tell neither
 age nor mood. Expect less of them in profile, in the dark, and behind hands or masks. <b>Quality</b> compares what is
 found with what is found in a mirror: the lower it is, the less the points can be trusted.
@@ -54,10 +55,9 @@ Do not decide about people with them.</p>
 
 def about_html(models: Models) -> str:
     """The tab's text."""
-    cards = "".join(_card(models, network) for network in models.networks)
     sections = (
         ("What re-parameterization does", fold_picture() + _FOLD_TEXT),
-        ("Model cards", cards + _LIMITS),
+        ("Model cards", _cards(models) + _LIMITS),
         ("Privacy", _PRIVACY),
         ("Licences", _LICENCES),
     )
@@ -131,32 +131,33 @@ def _block(x: float, y: float, width: float, name: str, kind: str) -> str:
     )
 
 
+def _cards(models: Models) -> str:
+    """A row for each network, from what its weight file says of itself."""
+    head = ("Network", "Modes", "Looks at", "Trained on", *_METRICS.values())
+    rows = "".join(_card(models, network) for network in models.networks)
+    cells = "".join(f'<th scope="col">{name}</th>' for name in head)
+    return (
+        '<div class="pf-scroll"><table class="pf-table pf-left">'
+        f"<thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
 def _card(models: Models, network: str) -> str:
-    modes = ", ".join(models.modes(network))
+    name = f'<th scope="row">{escape(network)}</th>'
     try:
         metadata = models.metadata(network)
     except (ValueError, OSError) as error:
-        return f"<h3>{escape(network)}</h3><p>{escape(str(error))}</p>"
-    rows = [("Modes", modes), *_facts(metadata)]
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>'
-        for name, text in rows
+        return f'<tr>{name}<td colspan="{3 + len(_METRICS)}">{escape(str(error))}</td></tr>'
+    preprocessing, size = metadata.preprocessing, metadata.preprocessing.input_size
+    facts = (
+        ", ".join(models.modes(network)),
+        f"{size} × {size} pixels, {preprocessing.crop_scale:g} × the face, "
+        f"{preprocessing.channel_order.upper()}",
+        metadata.training_data,
+        *(_percent(metadata.metrics.get(metric)) for metric in _METRICS),
     )
-    return (
-        f'<h3>{escape(network)}</h3><table class="pf-table pf-left"><tbody>{body}</tbody></table>'
-    )
+    return f"<tr>{name}{''.join(f'<td>{escape(fact)}</td>' for fact in facts)}</tr>"
 
 
-def _facts(metadata: WeightMetadata) -> list[tuple[str, str]]:
-    preprocessing = metadata.preprocessing
-    size = preprocessing.input_size
-    metrics = [(name, f"{value:.4g}") for name, value in metadata.metrics.items()]
-    return [
-        ("Points", f"{metadata.num_landmarks} ({metadata.landmark_scheme})"),
-        (
-            "Looks at",
-            f"{size} × {size} pixels, {preprocessing.crop_scale:g} × the face, {preprocessing.channel_order.upper()}",
-        ),
-        ("Trained on", metadata.training_data),
-        *metrics,
-    ]
+def _percent(error: float | None) -> str:
+    return "–" if error is None else f"{100 * error:.2f} %"
