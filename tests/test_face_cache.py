@@ -2,9 +2,9 @@
 
 import os
 import time
-from contextlib import contextmanager
 
 import pytest
+from full_disk import full_disk
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pfld.data.face_set import load_face_set
@@ -20,17 +20,6 @@ def wflw(tmp_path):
     return folder
 
 
-@contextmanager
-def full_disk(size=100_000):
-    """No file grows beyond ``size`` bytes; what is longer is refused as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def flip(path, position):
     data = bytearray(path.read_bytes())
     data[position] ^= 0xFF
@@ -39,7 +28,7 @@ def flip(path, position):
 
 def test_cache_without_room_is_one_error_and_leaves_nothing(wflw, tmp_path):
     cache = tmp_path / "cache"
-    with full_disk(), pytest.raises(OSError, match="cannot be written.*--cache"):
+    with full_disk(100_000), pytest.raises(OSError, match="cannot be written.*--cache"):
         load_face_set(wflw, "train", size=160, cache=cache)
     assert not list(cache.iterdir())
 

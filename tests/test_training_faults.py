@@ -7,12 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from full_disk import full_disk
 from torch.testing import assert_close
 
 import train
@@ -32,17 +32,6 @@ TOO_SMALL = 100_000  # bytes; a checkpoint has more
 
 def run(out, *options):
     return train.main([*SMALL, "--out", str(out), *options])
-
-
-@contextmanager
-def full_disk(size=TOO_SMALL):
-    """No file grows beyond ``size`` bytes; what is longer is refused as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,7 +74,10 @@ def one_error(capsys, *words):
 def test_checkpoint_without_room_leaves_those_before_and_no_rest(tmp_path):
     state = {"value": torch.zeros(100_000)}
     save_checkpoint(tmp_path, 1, state)
-    with full_disk(), pytest.raises(OSError, match="step-00000002.pt cannot be written.*--resume"):
+    with (
+        full_disk(TOO_SMALL),
+        pytest.raises(OSError, match="step-00000002.pt cannot be written.*--resume"),
+    ):
         save_checkpoint(tmp_path, 2, state)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.pt"]
     assert load_checkpoint(tmp_path)[0] == 1
@@ -97,7 +89,7 @@ def test_run_on_a_full_disk_ends_with_one_error_and_goes_on(
     def save(folder, step, state):
         if step < 15:
             return save_checkpoint(folder, step, state)
-        with full_disk():
+        with full_disk(TOO_SMALL):
             return save_checkpoint(folder, step, state)
 
     out = tmp_path / "run"
@@ -112,7 +104,7 @@ def test_run_on_a_full_disk_ends_with_one_error_and_goes_on(
 
 def test_results_without_room_are_written_later(tmp_path, undisturbed, capsys, monkeypatch):
     def write_results(*arguments):
-        with full_disk():
+        with full_disk(TOO_SMALL):
             return finish(*arguments)
 
     finish, out = train.write_results, tmp_path / "run"
@@ -134,7 +126,7 @@ def test_log_without_room_is_one_error(tmp_path, capsys):
 def test_whole_files_name_themselves_when_there_is_no_room(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"before")
-    with full_disk(), pytest.raises(OSError, match="a.bin"):
+    with full_disk(TOO_SMALL), pytest.raises(OSError, match="a.bin"):
         write_whole(path, bytes(2 * TOO_SMALL))
     assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
 
