@@ -2,7 +2,7 @@
 
 Trains a small GhostOne once for every row of :data:`ROWS`, all on as many faces, and writes what came
 of it to docs/ablation.csv, and as a table on standard output. Rows that are done are not run again,
-so that it can be stopped and started. ``--table`` only writes, of the rows there are.
+so that it can be stopped and started; ``--rows`` without names only writes, of the rows there are.
 """
 
 from __future__ import annotations
@@ -184,11 +184,11 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="data set in WFLW's layout")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--cache", type=Path, help="folder for decoded crops (default in --out)")
-    parser.add_argument("--table", action="store_true", help="write of what is done, run nothing")
+    parser.add_argument("--rows", nargs="*", help="names of the rows to run (default: all)")
     arguments = parser.parse_args()
     data, out, cache = arguments.data, arguments.out, arguments.cache or arguments.out / "cache"
-    if not arguments.table:
-        for row in ROWS:
+    for row in ROWS:
+        if arguments.rows is None or row.name in arguments.rows:
             run(row, data, out, cache)
     results = [r for row in ROWS if (r := result(row, data, out, cache))]
     write_whole(ROOT / "docs" / "ablation.csv", to_csv(results))

@@ -2,7 +2,8 @@
 
 Starts demo/app.py, has so many pages send their camera's frames at once, each with a face of its own,
 and prints one line per fact: shares, latencies, what was refused, memory, and how the app ends when it
-is told to by SIGTERM while all still send. The exit status is 1 where one is not as it must be.
+is told to by SIGTERM while all still send. Then every page's frames are looked at again with no other
+page there, and must have the same answers. The exit status is 1 where a fact is not as it must be.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from load_replay import replay_all
 from load_visitors import Visit, attend, visits
 
 APP = Path(__file__).parents[1] / "demo" / "app.py"
@@ -125,9 +127,10 @@ def report(all_visits: list[Visit], polite: int, places: int, found: Load) -> li
         if not holds:
             wrong.append(name)
 
-    counts = np.array([len(visit.latencies_s) for visit in all_visits[:polite]])
+    counts = np.array([len(visit.answers) for visit in all_visits[:polite]])
     served = counts > 0.01 * max(counts.max(), 1)
-    latencies = [1000 * s for visit in all_visits[:polite] for _, s in visit.latencies_s] or [0.0]
+    answers = [answer for visit in all_visits[:polite] for answer in visit.answers]
+    latencies = [1000 * (answer.answered_s - answer.sent_s) for answer in answers] or [0.0]
     shares = counts[served] / max(counts[served].mean(), 1)
     tell("visitors", f"{polite}, places {places}, greedy {len(all_visits) - polite}")
     tell("answered", f"{counts.sum()} frames, {counts.sum() / found.seconds:.1f} frames/s in all")
@@ -145,10 +148,15 @@ def report(all_visits: list[Visit], polite: int, places: int, found: Load) -> li
     refused = sum(visit.refused for visit in all_visits)
     tell("politely refused", f"{refused} frames", holds=(refused > 0) == (len(all_visits) > places))
     tell("passed over as late", f"{sum(visit.late for visit in all_visits)} frames")
-    misplaced = sum(visit.misplaced for visit in all_visits)
     furthest = max(visit.furthest_px for visit in all_visits)
-    tell("faces of others", f"{misplaced}; furthest {furthest:.1f} px", holds=misplaced == 0)
-    tell("without a face", f"{sum(visit.faceless for visit in all_visits)} frames")
+    tell("furthest from its place", f"{furthest:.1f} px")
+    tell("without a face", f"{sum(not answer.faces for answer in answers)} frames")
+    again = replay_all(all_visits)
+    tell(
+        "the same without the others",
+        f"{again.answers - again.different} of {again.answers} answers, to {again.largest_px:.2f} px",
+        holds=again.answers > 0 and not again.different,
+    )
     numbers = [set(visit.identities) for visit in all_visits]
     counted = all(found == set(range(1, len(found) + 1)) for found in numbers)
     tell("face numbers of one visitor", f"1 to {max(map(len, numbers))}", holds=counted)

@@ -9,6 +9,7 @@ import math
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 
 PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
 FACE_XY = (226.0, 128.0)  # its landmarks' mean in the portrait, in pixels
@@ -29,56 +31,75 @@ FRAMES = 45  # once around
 SURE = 0.1  # quality below which the app itself does not trust a face
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the app said about a frame.
+
+    Attributes:
+        frame: Which of :func:`frames_of` was sent.
+        sent_s: What the app was told of when the frame was taken.
+        faces: Number and points, x0, y0, x1 ... in pixels, of each.
+    """
+
+    frame: int
+    sent_s: float
+    answered_s: float
+    faces: tuple[tuple[int, NDArray[np.float32]], ...]
+
+
 @dataclass
 class Visit:
     """One page with its camera on, and what came of it.
 
     Attributes:
         place_xy: Around which the visitor's face moves, in pixels.
-        tolerance_px: Answers with the face further from where it was sent belong to somebody else.
         on_way: Frames not answered yet.
-        latencies_s: Of answered frames, with when they were answered.
+        settings: What the page looks with, as the app gave them to it.
+        answers: In the order in which they came.
+        furthest_px: From where a face was sent to where the app saw it, at most.
     """
 
     number: int
     place_xy: tuple[float, float]
-    tolerance_px: float
     in_flight: int = IN_FLIGHT
     on_way: int = 0
-    latencies_s: list[tuple[float, float]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
     late: int = 0
     refused: int = 0
-    faceless: int = 0
-    misplaced: int = 0
     furthest_px: float = 0.0
     identities: Counter[int] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
 
     def waits(self) -> bool:
         """Whether the page sends nothing before it has an answer, as the app is slow."""
-        slow = bool(self.latencies_s) and self.latencies_s[-1][1] > SLOW_S
+        last = self.answers[-1] if self.answers else None
+        slow = last is not None and last.answered_s - last.sent_s > SLOW_S
         return slow and self.on_way > 0 and self.in_flight == IN_FLIGHT
 
-    def note(self, answer: dict[str, Any], sent_xy: tuple[float, float], sent_s: float) -> None:
+    def note(
+        self, said: dict[str, Any], frame: int, sent_xy: tuple[float, float], sent_s: float
+    ) -> None:
         """Takes in what the app said about a frame."""
-        now = time.monotonic()
-        if answer.get("late"):
+        if said.get("late"):
             self.late += 1
-        elif "cameras are on already" in answer.get("error", ""):
+        elif "cameras are on already" in said.get("error", ""):
             self.refused += 1
-        elif "error" in answer:
-            self.problems[answer["error"]] += 1
+        elif "error" in said:
+            self.problems[said["error"]] += 1
         else:
-            self.latencies_s.append((now, now - sent_s))
-            self.faceless += not answer["faces"]
-            for face in answer["faces"]:
-                self.identities[face["id"]] += 1
-                if face["quality"] < SURE:
-                    continue
-                middle = np.reshape(face["points"], (-1, 2)).mean(axis=0)
-                distance = float(np.hypot(*(middle - sent_xy)))
-                self.furthest_px = max(self.furthest_px, distance)
-                self.misplaced += distance > self.tolerance_px
+            faces = tuple(faces_of(said))
+            self.answers.append(Answer(frame, sent_s, time.monotonic(), faces))
+            for face, (identity, points) in zip(said["faces"], faces):
+                self.identities[identity] += 1
+                if face["quality"] >= SURE:
+                    distance = float(np.hypot(*(points.reshape(-1, 2).mean(axis=0) - sent_xy)))
+                    self.furthest_px = max(self.furthest_px, distance)
+
+
+def faces_of(said: dict[str, Any]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Number and points of every face in what the app said."""
+    return ((face["id"], np.array(face["points"], np.float32)) for face in said["faces"])
 
 
 def visits(count: int, greedy: int = 0, greed: int = 50) -> list[Visit]:
@@ -96,7 +117,6 @@ def visits(count: int, greedy: int = 0, greed: int = 50) -> list[Visit]:
         Visit(
             number,
             (90 + step_xy[0] * (number % columns), 95 + step_xy[1] * (number // columns)),
-            tolerance_px=0.5 * min(step_xy),
             in_flight=IN_FLIGHT if number < count else greed,
         )
         for number in range(total)
@@ -127,12 +147,12 @@ async def attend(visit: Visit, address: str, ended: asyncio.Event) -> None:
         (await client.get("/")).raise_for_status()
         components = (await client.get("/config")).json()["components"]
         (view,) = (c for c in components if c["props"].get("elem_id") == "live-view")
-        settings = view["props"]["props"]["settings"]
+        visit.settings = view["props"]["props"]["settings"]
         form = {
             "component_id": str(view["id"]),
             "fn_name": "locate",
             "session_hash": uuid.uuid4().hex,
-            "settings": json.dumps(settings),
+            "settings": json.dumps(visit.settings),
         }
         heartbeat = asyncio.create_task(_stay(client, form["session_hash"]))
         slots = [_slot(visit, client, frames, form, ended, i) for i in range(visit.in_flight)]
@@ -157,17 +177,18 @@ async def _slot(
     frames: list[tuple[str, tuple[float, float]]],
     form: dict[str, str],
     ended: asyncio.Event,
-    number: int,
+    slot: int,
 ) -> None:
     """Sends one frame after another, each as soon as the one before is answered."""
     failures = 0
-    await asyncio.sleep(number * FRAME_S)
+    await asyncio.sleep(slot * FRAME_S)
     while not ended.is_set() and failures < 4:
         if visit.waits():
             await asyncio.sleep(FRAME_S)
             continue
         sent_s = time.monotonic()
-        frame, place_xy = frames[int(sent_s / FRAME_S) % FRAMES]
+        number = int(sent_s / FRAME_S) % FRAMES
+        frame, place_xy = frames[number]
         body = {name: (None, value) for name, value in form.items()}
         body |= {"frame": (None, frame), "time_s": (None, str(sent_s))}
         refused = visit.refused
@@ -175,7 +196,7 @@ async def _slot(
         try:
             response = await client.post("/gradio_api/component_server", files=body)
             response.raise_for_status()
-            visit.note(response.json(), place_xy, sent_s)
+            visit.note(response.json(), number, place_xy, sent_s)
         except httpx.HTTPError as error:
             if not ended.is_set():
                 failures += 1
