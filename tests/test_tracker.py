@@ -210,6 +210,25 @@ def test_a_face_that_speeds_up_is_looked_for_where_it_should_be():
     assert scene.detections == 1
 
 
+def test_rare_frames_do_not_send_the_crop_beyond_a_face_that_turns_back():
+    # Six pixels to either side in 1.5 seconds, as heads do: never further apart than 12 pixels.
+    scene = Scene(Person(lambda t: (160 + 6 * math.sin(2 * math.pi * t / 1.5), 120, 80)), noise=0.0)
+    tracker, rng, furthest = FaceTracker(scene, max_faces=1), np.random.default_rng(0), 0.0
+    crop_around = scene.crop_around
+
+    def watched(landmarks):
+        nonlocal furthest
+        x = scene.people[0].landmarks(scene.time_s)[:, 0].mean()
+        furthest = max(furthest, abs(float(landmarks[:, 0].mean()) - x))
+        return crop_around(landmarks)
+
+    scene.crop_around = watched
+    for _ in range(300):
+        scene.time_s += rng.uniform(0.15, 0.9)
+        tracker(scene.image(), scene.time_s)
+    assert furthest < 20  # at a constant velocity 29
+
+
 def test_a_lost_face_is_looked_for_at_once():
     jumper = Person(lambda t: (60, 120, 60) if t < 0.02 else (250, 120, 60))
     scene = Scene(Person(still(160, y=60, height=50)), jumper)

@@ -14,6 +14,7 @@ from pfld.runtime.smoothing import LandmarkSmoother
 # A face's size here is the longer side of its landmarks' box.
 MOTION_S = 0.1  # seconds over which the velocity is averaged
 COAST_S = 1.0  # seconds in which a face that is not seen comes to rest
+STEADY_S = 0.25  # seconds for which a face that is followed keeps its velocity: heads turn back
 MOST_LEAP = (
     0.6  # x size, from one frame to the next: beyond, the crop showed hardly any of the face
 )
@@ -46,7 +47,7 @@ class Claim:
     def expected_center(self, time_s: float, size_hw: tuple[int, int]) -> NDArray[np.float64]:
         """Where it should be by now ``(2,)``: it coasts to rest, and no further than the edge."""
         seconds = max(time_s - self.time_s, 0)
-        center = self.center + self.velocity * COAST_S * (1 - math.exp(-seconds / COAST_S))
+        center = self.center + coast(self.velocity, seconds, COAST_S)
         return np.clip(center, 0, (size_hw[1], size_hw[0]))
 
 
@@ -102,7 +103,7 @@ class Track:
 
     def predicted(self, time_s: float) -> NDArray[np.float32]:
         """The landmarks ``(L, 2)`` moved to where they should be, not further than half the size."""
-        step = self.velocity * max(time_s - self.time_s, 0)
+        step = coast(self.velocity, max(time_s - self.time_s, 0), STEADY_S)
         length, most = math.hypot(*step), self.size / 2
         if length > most:
             step *= most / length
@@ -178,6 +179,11 @@ def plausible(
     growth = max(width, height) / size
     leap = float(np.linalg.norm(center_of(landmarks) - center_of(expected)))
     return 1 / MOST_GROWTH < growth < MOST_GROWTH and leap < MOST_LEAP * size
+
+
+def coast(velocity: NDArray[np.float64], seconds: float, rest_s: float) -> NDArray[np.float64]:
+    """How far something moves that loses its velocity exponentially, all but a third in ``rest_s``."""
+    return velocity * rest_s * (1 - math.exp(-seconds / rest_s))
 
 
 def look_of(image_rgb: NDArray[np.uint8], crop: FaceCrop) -> NDArray[np.float32]:
