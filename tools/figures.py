@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 DOCS = Path(__file__).parents[1] / "docs"
 PUBLISHED = {"ghostone": 0.0562, "ghostnet": 0.0564, "ghostnet-slim": 0.0572}  # NME, same faces
 FORMS = {"train-time": "train-time", "onnx": "ONNX", "onnx-int8": "ONNX int8"}  # backend: form
+MARKERS = {"train-time": "o", "ONNX": "s", "ONNX int8": "D"}
 COLOURS = ("#2f6db5", "#d1662f", "#3a9a5b", "#8d5fb0", "#b03a5b", "#7a7a2e", "#3a9a9a")
 
 
@@ -101,23 +102,27 @@ def front() -> None:
     speeds = json.loads((DOCS / "speed.json").read_text())["backends"]
     figure = new_figure(7.5, 4.6)
     axes = figure.subplots()
+    legend = []
     for colour, name in zip(COLOURS, errors):
         for speed in speeds:
             if speed["network"] != name or speed["backend"] not in FORMS:
                 continue
             form = FORMS[speed["backend"]]
-            place = speed["p50_ms"], 100 * errors[name][form]
-            axes.scatter(*place, s=60 * speed["file_mib"], color=colour, alpha=0.75, lw=0)
-            label = f"{name}, {form}, {speed['file_mib']:.1f} MiB"
-            axes.annotate(label, place, (6, 4), textcoords="offset points", fontsize=7)
-            if name in PUBLISHED and speed["backend"] == "onnx":
-                published = speed["p50_ms"], 100 * PUBLISHED[name]
-                axes.scatter(*published, marker="x", s=40, color=colour)
-                axes.annotate(
-                    f"{name}, published", published, (6, 4), textcoords="offset points", fontsize=7
-                )
+            look = {"color": colour, "marker": MARKERS[form], "alpha": 0.75, "lw": 0}
+            error = 100 * errors[name][form]
+            axes.scatter(speed["p50_ms"], error, s=60 * speed["file_mib"], **look)
+            if form == "ONNX" and name in PUBLISHED:
+                published = 100 * PUBLISHED[name]
+                axes.scatter(speed["p50_ms"], published, marker="x", s=40, color=colour)
+        legend.append(axes.scatter([], [], color=colour, s=50, label=name))
+    for form, marker in MARKERS.items():
+        legend.append(axes.scatter([], [], color="grey", marker=marker, s=50, label=form))
+    legend.append(axes.scatter([], [], color="grey", marker="x", s=40, label="published, as ONNX"))
+    axes.legend(handles=legend, frameon=False, fontsize=8, ncols=2, loc="center right")
     axes.set(xscale="log", xlabel="median milliseconds for one face, one thread")
-    axes.set_ylabel("NME on the test list, %")
+    axes.set_ylabel("NME on the test list, %; areas: file size")
+    ticks = (1, 2, 5, 10, 20, 50, 100)
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
     save(figure, "front.png")
 
 
