@@ -148,8 +148,9 @@ def report(all_visits: list[Visit], polite: int, places: int, found: Load) -> li
     refused = sum(visit.refused for visit in all_visits)
     tell("politely refused", f"{refused} frames", holds=(refused > 0) == (len(all_visits) > places))
     tell("passed over as late", f"{sum(visit.late for visit in all_visits)} frames")
+    misplaced = sum(visit.misplaced for visit in all_visits)
     furthest = max(visit.furthest_px for visit in all_visits)
-    tell("furthest from its place", f"{furthest:.1f} px")
+    tell("out of place", f"{misplaced} faces; furthest {furthest:.1f} px", holds=misplaced == 0)
     tell("without a face", f"{sum(not answer.faces for answer in answers)} frames")
     again = replay_all(all_visits)
     tell(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +38,8 @@ class Replay:
 
 def replay_all(visits: list[Visit]) -> Replay:
     """Sends every visitor's answered frames again, to a visitor of their own in a process of their own."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), spawn, max_tasks_per_child=1) as pool:
-        return sum(pool.map(replay, visits), Replay())
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
+        return sum(pool.imap(replay, visits), Replay())
 
 
 def replay(visit: Visit) -> Replay:

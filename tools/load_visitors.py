@@ -53,6 +53,7 @@ class Visit:
 
     Attributes:
         place_xy: Around which the visitor's face moves, in pixels.
+        tolerance_px: Faces further from where they were sent are somebody else's, or nobody's.
         on_way: Frames not answered yet.
         settings: What the page looks with, as the app gave them to it.
         answers: In the order in which they came.
@@ -61,12 +62,14 @@ class Visit:
 
     number: int
     place_xy: tuple[float, float]
+    tolerance_px: float
     in_flight: int = IN_FLIGHT
     on_way: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     late: int = 0
     refused: int = 0
+    misplaced: int = 0
     furthest_px: float = 0.0
     identities: Counter[int] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
@@ -95,6 +98,7 @@ class Visit:
                 if face["quality"] >= SURE:
                     distance = float(np.hypot(*(points.reshape(-1, 2).mean(axis=0) - sent_xy)))
                     self.furthest_px = max(self.furthest_px, distance)
+                    self.misplaced += distance > self.tolerance_px
 
 
 def faces_of(said: dict[str, Any]) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -117,6 +121,7 @@ def visits(count: int, greedy: int = 0, greed: int = 50) -> list[Visit]:
         Visit(
             number,
             (90 + step_xy[0] * (number % columns), 95 + step_xy[1] * (number // columns)),
+            tolerance_px=0.5 * min(step_xy),
             in_flight=IN_FLIGHT if number < count else greed,
         )
         for number in range(total)
