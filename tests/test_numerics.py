@@ -69,8 +69,13 @@ def test_deterministic_runs_repeat_bit_for_bit(tmp_path):
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float64, 1e-10)])
-def test_number_of_threads_changes_gradients_by_rounding_only(dtype, tolerance):
+# In float32 with statistics of the batch, rounding alone can flip rectifiers: gradients of one thread are
+# then up to 2 % from those in float64. So what is tight is tested: double, or statistics that stay.
+@pytest.mark.parametrize(
+    ("training", "dtype", "tolerance"),
+    [(False, torch.float32, 1e-5), (True, torch.float64, 1e-10)],
+)
+def test_number_of_threads_changes_gradients_by_rounding_only(training, dtype, tolerance):
     crops = torch.from_numpy(synthetic_faces(4, size=112).crops).permute(0, 3, 1, 2)
     before = torch.get_num_threads()
     gradients = []
@@ -79,7 +84,8 @@ def test_number_of_threads_changes_gradients_by_rounding_only(dtype, tolerance):
             torch.set_num_threads(threads)
             torch.manual_seed(0)
             network = build_network("ghostone", width_multiplier=0.25, num_conv_branches=2)
-            network.to(dtype)(crops.to(dtype) / 128 - 1).square().sum().backward()
+            network.to(dtype).train(training)
+            network(crops.to(dtype) / 128 - 1).square().sum().backward()
             gradients.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
     finally:
         torch.set_num_threads(before)
