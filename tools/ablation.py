@@ -1,8 +1,9 @@
 """What each choice is worth: ``python tools/ablation.py --data DIR --out runs/ablation``.
 
-Trains a small GhostOne once for every row of :data:`ROWS`, all on as many faces, and writes what came
-of it to docs/ablation.csv, and as a table on standard output. Rows that are done are not run again,
-so that it can be stopped and started; ``--rows`` without names only writes, of the rows there are.
+Trains a small network once for every row of :data:`ROWS` and writes what came of it to docs/ablation.csv
+and into the tables of docs/family.md. Rows done in ``--out`` are not run again, so that it can be stopped
+and started; ``--rows`` runs some only, without names none. What docs/ablation.csv knows of rows that are
+not in ``--out`` stays.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from markdown_tables import percent, rewrite, table
+
 from pfld.files import write_whole
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +27,7 @@ COMMON = (
     "--width-multiplier 0.5 --faces 9600 --batch-size 32 --lr 4e-3 --ema 0.99 --augmentation 0.4 "
     "--evaluate-every 1920"
 )
+LONG = 28_800  # faces seen by rows where a short run misleads
 LIST = Path("WFLW_annotations/list_98pt_rect_attr_train_test")
 HUMAN = ("ibug/", "lfpw/", "aflw/")  # folders of faces with human labels
 
@@ -38,7 +42,7 @@ class Row:
 
 
 ROWS = (
-    Row("base", "as below"),
+    Row("base", "as above"),
     Row("seed1", "another seed", "--seed 1"),
     Row("seed2", "another seed", "--seed 2"),
     Row("fractions", "Wing on fractions of the crop", "--fraction-units"),
@@ -65,6 +69,18 @@ ROWS = (
     Row("batch16", "batches of 16", "--batch-size 16 --ema 0.995"),
     Row("batch64", "batches of 64", "--batch-size 64 --ema 0.98"),
     Row("batch128", "batches of 128", "--batch-size 128 --lr 8e-3 --ema 0.96"),
+    Row("ghostnet", "GhostNet", "--network ghostnet"),
+    Row("ghostnet-slim", "GhostNet-Slim", "--network ghostnet-slim"),
+    Row("pfld", "PFLD", "--network pfld"),
+    Row("long", "28,800 faces", f"--faces {LONG} --ema 0.995"),
+    Row(
+        "long-aug0", "28,800 faces, no augmentation", f"--faces {LONG} --ema 0.995 --augmentation 0"
+    ),
+    Row(
+        "long-aug8",
+        "28,800 faces, twice the augmentation",
+        f"--faces {LONG} --ema 0.995 --augmentation 0.8",
+    ),
 )
 
 
@@ -157,6 +173,28 @@ def held_out_nme(weights: Path, data: Path, cache: Path) -> float:
     return float(validate(network, batches, held_out).mean())
 
 
+def read_csv(path: Path) -> dict[str, Result]:
+    """Results :func:`to_csv` wrote, by the names of their rows; rows there are no more are left out."""
+    if not path.exists():
+        return {}
+    known = {row.name: row for row in ROWS}
+    results = {}
+    with path.open(newline="") as file:
+        for line in csv.DictReader(file):
+            if line["name"] not in known:
+                continue
+            points = (point.split(":") for point in line["curve"].split())
+            results[line["name"]] = Result(
+                known[line["name"]],
+                int(line["faces"]),
+                int(line["seed"]),
+                float(line["validation"]),
+                float(line["test"]),
+                tuple((int(faces), float(nme)) for faces, nme in points),
+            )
+    return results
+
+
 def to_csv(results: list[Result]) -> str:
     """A line for each row; the curve as faces:NME, separated by blanks."""
     text = StringIO()
@@ -171,12 +209,13 @@ def to_csv(results: list[Result]) -> str:
 
 def to_markdown(results: list[Result]) -> str:
     """The table for people, errors in percent."""
-    lines = ["| | options | seed | faces seen | validation | test |", "|---|---|---|---|---|---|"]
+    head = ["", "further options", "seed", "faces seen", "validation", "test list"]
+    rows = []
     for r in results:
         options = f"`{r.row.options}`" if r.row.options else ""
-        errors = f"{100 * r.validation:.2f} | {100 * r.test:.2f}"
-        lines.append(f"| {r.row.change} | {options} | {r.seed} | {r.faces:,} | {errors} |")
-    return "\n".join(lines)
+        errors = percent(r.validation), percent(r.test)
+        rows.append([r.row.change, options, str(r.seed), f"{r.faces:,}", *errors])
+    return table(head, rows)
 
 
 def main() -> int:
@@ -190,9 +229,14 @@ def main() -> int:
     for row in ROWS:
         if arguments.rows is None or row.name in arguments.rows:
             run(row, data, out, cache)
-    results = [r for row in ROWS if (r := result(row, data, out, cache))]
-    write_whole(ROOT / "docs" / "ablation.csv", to_csv(results))
-    print(to_markdown(results))
+    table_file = ROOT / "docs" / "ablation.csv"
+    before = read_csv(table_file)
+    found = (result(row, data, out, cache) or before.get(row.name) for row in ROWS)
+    results = [r for r in found if r is not None]
+    write_whole(table_file, to_csv(results))
+    command = f"```\npython train.py --data DIR --out OUT {COMMON}\n```"
+    tables = {"command": command, "ablation": to_markdown(results)}
+    rewrite(ROOT / "docs" / "family.md", tables)
     return 0
 
 

@@ -56,7 +56,7 @@ def training() -> None:
         axes.plot(*zip(*curve), "o-", ms=3, color=colour, label=name)
     axes.set(xscale="log", yscale="log", xlabel="augmented faces seen")
     axes.set_ylabel("NME on held-out faces, %")
-    ticks = (2.5, 3, 3.5, 4, 5, 6)
+    ticks = (2, 2.5, 3, 3.5, 4, 5, 6)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.minorticks_off()
     axes.legend(frameon=False)
@@ -75,12 +75,13 @@ def ablation() -> None:
         drawn = bars.barh(places, values, height=0.38, color=colour, label=column)
         bars.bar_label(drawn, fmt="%.2f", padding=2, fontsize=7)
         low, high = (f(100 * float(row[column]) for row in base) for f in (min, max))
-        bars.axvspan(low, high, color=colour, alpha=0.15, lw=0)
+        bars.axvspan(low, high, color=colour, alpha=0.15, lw=0, zorder=0)
     bars.set_yticks(range(len(rows)), [row["change"] for row in rows], fontsize=8)
     bars.invert_yaxis()
+    bars.margins(x=0.07)
     bars.set(xlabel="NME, %; bands: the base's seeds")
     bars.legend(frameon=False, loc="lower right")
-    chosen = ("base", "plain", "branches1", "smooth-l1", "pfld-loss", "no-ema", "no-floor")
+    chosen = ("base", "plain", "branches1", "pfld-loss", "no-mean-shape", "no-floor", "ghostnet")
     shown = [row for row in rows if row["name"] in chosen]
     for colour, row in zip(COLOURS, shown):
         points = [point.split(":") for point in row["curve"].split()]
@@ -89,7 +90,7 @@ def ablation() -> None:
             "--" if row["name"] == "plain" else "o-", ms=3, color=colour, label=row["change"],
         )  # fmt: skip
     curves.set(xlabel="augmented faces seen", ylabel="NME on held-out faces, %", yscale="log")
-    ticks = (6, 7, 8, 10, 12, 16, 20)
+    ticks = (6, 7, 8, 10, 12, 16, 20, 30)
     curves.set_yticks(ticks, [str(tick) for tick in ticks])
     curves.yaxis.minorticks_off()
     curves.legend(frameon=False, fontsize=8)

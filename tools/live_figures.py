@@ -3,6 +3,7 @@
 Starts demo/app.py, opens it in headless Chromium with a 640 x 480, 30 frames/s film as its camera, and
 prints, for every mode of a network, frames/s shown, latencies, and for a while of the quickest how much
 memory the app takes. Browser and app share this machine, so nothing else should run on it.
+``--pictures docs`` keeps what is then seen as live.jpg and side-by-side.jpg.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def open_page(folder: Path, address: str) -> Iterator[Page]:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, headless=True, args=[*QUIET, *camera_flags(camera)]
         )
-        page = browser.new_page(viewport={"width": 1366, "height": 900})
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
         page.goto(address)
         page.get_by_role("tab", name="Live", exact=True).first.wait_for()
         yield page
@@ -92,7 +93,14 @@ def memory_mib(process: psutil.Process) -> float:
     return sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / 2**20
 
 
-def report_live(page: Page, process: psutil.Process, seconds: float, minutes: float) -> None:
+def keep_picture(page: Page, folder: Path | None, name: str) -> None:
+    if folder is not None:
+        page.screenshot(path=folder / name, type="jpeg", quality=85)
+
+
+def report_live(
+    page: Page, process: psutil.Process, seconds: float, minutes: float, pictures: Path | None
+) -> None:
     print(f"live: first face after {start_camera(page, 'Live', '#live-view'):.2f} s")
     for mode in ("ONNX int8", "Re-parameterized", "Train-time", "ONNX"):
         page.get_by_label(mode, exact=True).first.check()
@@ -106,14 +114,16 @@ def report_live(page: Page, process: psutil.Process, seconds: float, minutes: fl
             print(f"memory after {minute} min: {memory_mib(process):.1f} MiB", flush=True)
         shown = state(page, "#live-view")["shown"] - before
         print(f"live over that time: {shown / (time.monotonic() - start):.1f} frames/s")
+    keep_picture(page, pictures, "live.jpg")
     page.click("#live-view .pf-stop")
 
 
-def report_pair(page: Page, seconds: float) -> None:
+def report_pair(page: Page, seconds: float, pictures: Path | None) -> None:
     start_camera(page, "Side by side", "#pair-view")
     print(f"side by side: {frame_rate(page, '#pair-view', seconds):.1f} frames/s")
     for row in page.locator("#pair-view tr").all_inner_texts():
         print("  " + row.replace("\n", " "))
+    keep_picture(page, pictures, "side-by-side.jpg")
     page.click("#pair-view .pf-stop")
 
 
@@ -126,6 +136,7 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=5, help="of watching memory, in min (default: %(default)s)"
     )
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of both tabs")
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
@@ -133,8 +144,8 @@ def main() -> int:
         open_page(Path(name), address) as page,
     ):
         print(f"first page served {served_s:.1f} s after the start")
-        report_live(page, process, arguments.seconds, arguments.minutes)
-        report_pair(page, arguments.seconds)
+        report_live(page, process, arguments.seconds, arguments.minutes, arguments.pictures)
+        report_pair(page, arguments.seconds, arguments.pictures)
     return 0
 
 

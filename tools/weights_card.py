@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from markdown_tables import percent, rewrite, table
 
 from pfld.evaluation import Evaluation, evaluate
 from pfld.files import write_whole
@@ -30,15 +31,6 @@ def shipped() -> dict[str, dict[str, Any]]:
     """By name, the most accurate on held-out faces first, what the JSON files say."""
     about = {p.stem: json.loads(p.read_text()) for p in SHIPPED.glob("*.json")}
     return dict(sorted(about.items(), key=lambda item: item[1]["validation_nme"]))
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def percent(fraction: float, digits: int = 2) -> str:
-    return f"{100 * fraction:.{digits}f}"
 
 
 def command(config: dict[str, Any], number: int) -> str:
@@ -117,14 +109,6 @@ def commands(about: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(texts)
 
 
-def replaced(text: str, name: str, body: str) -> str:
-    pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
-    new, count = re.subn(pattern, lambda m: m[1] + body + m[2], text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"weights/README.md has {count} places marked {name}, not one")
-    return new
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data set with WFLW's test list")
@@ -148,11 +132,7 @@ def main() -> int:
         "subsets": subsets(evaluations["ghostone", "ONNX"]),
         "commands": commands(about),
     }
-    card = SHIPPED / "README.md"
-    text = card.read_text()
-    for name, body in tables.items():
-        text = replaced(text, name, body)
-    write_whole(card, text)
+    rewrite(SHIPPED / "README.md", tables)
     return 0
 
 
