@@ -1,8 +1,8 @@
 """Labels a data set again with a network's own points: ``python tools/relabel.py --help``.
 
 Writes a data set in WFLW's layout beside the old one, whose pictures it links to. In its training list,
-points are part old label, part what the network sees in several views of the face: turned, nearer,
-farther, each with its mirror image. Faces with human labels move half as far; held-out pictures and the
+points are part old label, part what the network sees in several views of the face: turned and upright,
+each with its mirror image. Faces with human labels move half as far; held-out pictures and the
 test list stay as they are, so that errors compare.
 """
 
@@ -12,7 +12,6 @@ import argparse
 import csv
 import math
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,18 +32,17 @@ from pfld.training.config import TrainingConfig
 LISTS = Path("WFLW_annotations/list_98pt_rect_attr_train_test")
 TRAIN, TEST = (f"list_98pt_rect_attr_{split}.txt" for split in ("train", "test"))
 SPREAD = "label_spread.csv"
-VIEWS = ((0, 1.0), (-12, 1.0), (12, 1.0), (0, 0.93), (0, 1.08))  # degrees, times the crop's side
+TURNS = (-12, 0, 12)  # degrees by which crops are turned
 
 
 def seen_in_views(network: Backend, face: FaceAnnotation) -> NDArray[np.float32]:
     """Mean ``(98, 2)`` of the network's points in all views of a face, in pixels of its picture."""
     image = read_image(face.image_path)
     size = network.metadata.preprocessing.input_size
-    crops = []
-    for degrees, factor in VIEWS:
-        angle = math.radians(degrees)
-        crop = FaceCrop.around(face.landmarks_px, scale=CROP_SCALE, angle=angle)
-        crops.append(replace(crop, side=crop.side * factor))
+    crops = [
+        FaceCrop.around(face.landmarks_px, scale=CROP_SCALE, angle=math.radians(degrees))
+        for degrees in TURNS
+    ]
     pixels = np.stack([crop.extract(image, size) for crop in crops])
     straight, mirrored = np.split(network.predict(np.concatenate([pixels, pixels[:, :, ::-1]])), 2)
     mirrored = mirrored[:, WFLW_98.mirror] * (-1, 1) + (1, 0)
