@@ -16,12 +16,13 @@ from pfld.data.images import read_image
 from pfld.geometry import FaceCrop
 from pfld.predictor import Predictor
 from pfld.preprocess import Preprocessing
+from pfld.runtime.assignment import overlaps
 from pfld.runtime.backends import BATCH_SIZE
-from pfld.runtime.detector import DetectedFace
 from pfld.runtime.landmarker import FaceLandmarker
 
 GROUND_TRUTH, DETECTOR = "ground-truth", "detector"
 PROTOCOLS = (GROUND_TRUTH, DETECTOR)
+MATCHING_OVERLAP = 0.5  # intersection over union from which a detected face is an annotated one
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,11 @@ class GroundTruthCrops:
 
 
 class DetectorCrops:
-    """Faces as :class:`pfld.runtime.landmarker.FaceLandmarker` finds them in the whole picture, the one
-    nearest to the annotated face; variants are rolls: the picture turned by so many degrees.
+    """Faces as :class:`pfld.runtime.landmarker.FaceLandmarker` finds them in the whole picture; variants
+    are rolls: the picture turned by so many degrees.
 
+    An annotated face counts as found where the box of a detected one and the square about its landmarks
+    have an intersection over union of 0.5 at least, else as missed: its neighbour is not an answer.
     A call is that of :class:`GroundTruthCrops`.
     """
 
@@ -117,20 +120,13 @@ class DetectorCrops:
         num_landmarks = self.landmarker.backend.metadata.num_landmarks
         found = np.full((len(targets), num_landmarks, 2), np.nan)
         for index, target in enumerate(targets):
-            box = FaceCrop.around(target, scale=1.0)
-            nearest = min(detected, key=lambda face: _distance(face, box), default=None)  # noqa: B023
-            if nearest is None or _distance(nearest, box) >= 0.5:
+            square = FaceCrop.around(target, scale=1.0).to_image(((0, 0), (1, 1)))
+            shared = overlaps(square, [face.box for face in detected])[0]
+            if shared.max(initial=0) < MATCHING_OVERLAP:
                 continue
-            (face,) = self.landmarker.refine(image, [nearest])
+            (face,) = self.landmarker.refine(image, [detected[int(shared.argmax())]])
             found[index] = turned.to_image(face.landmarks / side) if degrees else face.landmarks
         return found
-
-
-def _distance(detected: DetectedFace, box: FaceCrop) -> float:
-    """Between the middles of two boxes, over the larger side."""
-    x0, y0, x1, y1 = detected.box
-    middle = (x0 + x1) / 2 - box.center_x, (y0 + y1) / 2 - box.center_y
-    return math.hypot(*middle) / max(x1 - x0, box.side)
 
 
 def _pictures(

@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from pfld import FaceLandmarker
+from pfld.data.annotations import read_faces
 from pfld.evaluate import evaluate, format_evaluation
 from pfld.runtime.backends import find_weights
 from pfld.runtime.pictures import read_picture
@@ -69,3 +70,18 @@ def test_pictures_without_any_detected_face_are_an_error(annotated, tmp_path):
     (lists / "list_98pt_rect_attr_noise.txt").write_text(noise)
     with pytest.raises(ValueError, match="none of the 1 annotated faces was detected"):
         evaluate(WEIGHTS, annotated, "noise", protocol="detector")
+
+
+@pytest.mark.parametrize(("shift", "factor"), [(0.45, 1.0), (0.0, 0.4), (0.3, 1.6)])
+def test_another_face_beside_or_inside_an_annotated_one_is_no_answer(annotated, shift, factor):
+    landmarks = read_faces(annotated, "test")[0].landmarks_px
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    middle, side = (low + high) / 2, (high - low).max()
+    other = (landmarks - middle) * factor + middle + (shift * side, 0)
+    lists = annotated / "WFLW_annotations" / "list_98pt_rect_attr_train_test"
+    (lists / "list_98pt_rect_attr_other.txt").write_text(
+        line(landmarks, "portrait.png") + line(other, "portrait.png")
+    )
+    evaluation = evaluate(WEIGHTS, annotated, "other", protocol="detector")
+    assert (evaluation.report.count, evaluation.missed) == (1, 1)
+    assert evaluation.report.nme < 0.02
