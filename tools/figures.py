@@ -49,7 +49,7 @@ def training_curves() -> dict[str, list[tuple[int, float]]]:
 
 
 def training() -> None:
-    """Held-out error against faces seen, of every run that made shipped weights."""
+    """Held-out error against faces seen, of the runs that made shipped weights and those that went on."""
     figure = new_figure(7.5, 4.4)
     axes = figure.subplots()
     for colour, (name, curve) in zip(COLOURS, training_curves().items()):
