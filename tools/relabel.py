@@ -25,7 +25,6 @@ from pfld.files import write_whole
 from pfld.geometry import FaceCrop
 from pfld.landmarks import WFLW_98
 from pfld.metrics import normalized_mean_errors
-from pfld.preprocess import CROP_SCALE
 from pfld.runtime.backends import Backend, load_own_backend
 from pfld.training.config import TrainingConfig
 
@@ -38,12 +37,12 @@ TURNS = (-12, 0, 12)  # degrees by which crops are turned
 def seen_in_views(network: Backend, face: FaceAnnotation) -> NDArray[np.float32]:
     """Mean ``(98, 2)`` of the network's points in all views of a face, in pixels of its picture."""
     image = read_image(face.image_path)
-    size = network.metadata.preprocessing.input_size
+    wanted = network.metadata.preprocessing
     crops = [
-        FaceCrop.around(face.landmarks_px, scale=CROP_SCALE, angle=math.radians(degrees))
+        FaceCrop.around(face.landmarks_px, scale=wanted.crop_scale, angle=math.radians(degrees))
         for degrees in TURNS
     ]
-    pixels = np.stack([crop.extract(image, size) for crop in crops])
+    pixels = np.stack([crop.extract(image, wanted.input_size) for crop in crops])
     straight, mirrored = np.split(network.predict(np.concatenate([pixels, pixels[:, :, ::-1]])), 2)
     mirrored = mirrored[:, WFLW_98.mirror] * (-1, 1) + (1, 0)
     both = (straight + mirrored) / 2
