@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from pfld.command_line import Subcommands
-from pfld.evaluation import Evaluation, evaluate
+from pfld.evaluation import Evaluation, RobustnessPoint, evaluate
 from pfld.files import write_whole
 from pfld.plots import plot_evaluation, require_plot_suffix
 from pfld.predictor import predict_landmarks
@@ -37,8 +37,15 @@ def format_evaluation(evaluation: Evaluation) -> str:
         for name, subset in evaluation.subsets.items()
     ]
     for kind, curve in evaluation.robustness.items():
-        lines.append(f"{kind:17}" + "  ".join(f"{amount:g}: {nme:.2%}" for amount, nme in curve))
+        lines.append(f"{kind:17}" + "  ".join(map(_format_point, curve)))
     return "\n".join(lines)
+
+
+def _format_point(point: RobustnessPoint) -> str:
+    if point.nme is None:
+        return f"{point.amount:g}: none found"
+    missed = f" ({point.missed} missed)" if point.missed else ""
+    return f"{point.amount:g}: {point.nme:.2%}{missed}"
 
 
 def add_parser(commands: Subcommands) -> None:

@@ -5,24 +5,45 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.crop_jitter import JITTERS, UNMOVED, CropJitter
+from pfld.crop_jitter import CropJitter
 from pfld.data.annotations import ATTRIBUTES, FaceAnnotation, read_faces
 from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, LandmarkScheme
 from pfld.metrics import LandmarkReport, normalized_point_errors, summarize
 from pfld.predictor import load_predictor
-from pfld.protocols import DETECTOR, PROTOCOLS, Answers, DetectorCrops, GroundTruthCrops
+from pfld.protocols import (
+    DETECTOR,
+    PROTOCOLS,
+    Answers,
+    DetectorCrops,
+    GroundTruthCrops,
+    PictureRoll,
+    Protocol,
+)
 from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.weight_metadata import WeightMetadata
 
-# Rolls that whole pictures are turned by, in degrees.
-ROLLS = {"roll": tuple(CropJitter("roll", float(degrees)) for degrees in range(0, 181, 30))}
+
+@dataclass(frozen=True)
+class RobustnessPoint:
+    """One variant of the crops or pictures.
+
+    Attributes:
+        amount: How far it goes: a factor, a part of the crop's side, or degrees.
+        nme: Over the faces found there, None where none was; with a detector they are other faces
+            from point to point.
+        missed: Annotated faces that were not detected there.
+    """
+
+    amount: float
+    nme: float | None
+    missed: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +58,7 @@ class Evaluation:
         report: Over all faces.
         subsets: Over the faces that have an attribute, for attributes that any face has.
         errors: Mean error of each face ``(N,)``.
-        robustness: By kind of variant: its amount and the NME there. Empty unless asked for.
+        robustness: By kind of variant, a curve of points. Empty unless asked for.
         missed: Annotated faces that were not detected. All figures are of the others.
         skipped: For each face left out, why.
     """
@@ -50,7 +71,7 @@ class Evaluation:
     report: LandmarkReport
     subsets: dict[str, LandmarkReport]
     errors: NDArray[np.float64] = field(repr=False)
-    robustness: dict[str, list[tuple[float, float]]]
+    robustness: dict[str, list[RobustnessPoint]]
     missed: int
     skipped: tuple[str, ...]
 
@@ -74,8 +95,7 @@ class Evaluation:
             values["subsets"] = {name: report.to_json() for name, report in self.subsets.items()}
         if self.robustness:
             values["robustness"] = {
-                kind: [{"amount": amount, "nme": nme} for amount, nme in curve]
-                for kind, curve in self.robustness.items()
+                kind: [asdict(point) for point in curve] for kind, curve in self.robustness.items()
             }
         return values
 
@@ -114,21 +134,19 @@ def evaluate(
         raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     if not 0 <= allow_missing <= 1:
         raise ValueError(f"allow_missing must be within 0 to 1, got {allow_missing}")
-    answer: DetectorCrops | GroundTruthCrops
+    answer: Protocol[CropJitter] | Protocol[PictureRoll]
     if protocol == DETECTOR:
         landmarker = FaceLandmarker(load_own_backend(weights_path, channel_order=channel_order))
-        metadata, answer, curves = landmarker.backend.metadata, DetectorCrops(landmarker), ROLLS
+        metadata, answer = landmarker.backend.metadata, DetectorCrops(landmarker)
     else:
         predict, metadata = load_predictor(weights_path, channel_order=channel_order)
-        answer, curves = GroundTruthCrops(predict, metadata.preprocessing), JITTERS
+        answer = GroundTruthCrops(predict, metadata.preprocessing)
     faces = read_faces(Path(data), split)
     scheme = _common_scheme(metadata.scheme, faces)
-    moved = [variant for curve in curves.values() for variant in curve if not variant.unmoved]
-    variants = (UNMOVED, *(moved if robustness else ()))
     skipped: dict[int, str] = {}
     measured, batches = [], []
     with _progress_bar(len(faces), visible=progress) as advance:
-        for answers in answer(faces, variants, skipped):
+        for answers in answer(faces, skipped, robustness=robustness):
             measured += answers.indices
             batches.append(_errors(answers, faces, scheme))
             if len(skipped) > allow_missing * len(faces):
@@ -145,7 +163,7 @@ def evaluate(
     if not found.any():
         raise ValueError(f"none of the {len(errors)} annotated faces was detected")
     attributes = np.stack([faces[index].attributes for index in measured])
-    nme = dict(zip(variants, np.nanmean(errors, axis=(0, 2)).tolist()))
+    by_variant = dict(zip(answer.variants(robustness=robustness), errors.swapaxes(0, 1)))
     return Evaluation(
         weights=Path(weights_path).name,
         metadata=metadata,
@@ -160,13 +178,22 @@ def evaluate(
         },
         errors=errors[found, 0].mean(axis=1),
         robustness={
-            kind: [(v.amount, nme[UNMOVED if v.unmoved else v]) for v in curve]
-            for kind, curve in curves.items()
-            if robustness
+            kind: [
+                _robustness_point(v.amount, by_variant[answer.exact if v.unmoved else v])
+                for v in curve
+            ]
+            for kind, curve in (answer.curves if robustness else {}).items()
         },
         missed=int((~found).sum()),
         skipped=tuple(skipped.values()),
     )
+
+
+def _robustness_point(amount: float, errors: NDArray[np.float64]) -> RobustnessPoint:
+    """Of errors ``(N, L)``, NaN for missed faces."""
+    found = ~np.isnan(errors).any(axis=1)
+    nme = float(errors[found].mean()) if found.any() else None
+    return RobustnessPoint(amount, nme, int((~found).sum()))
 
 
 def _common_scheme(scheme: LandmarkScheme, faces: list[FaceAnnotation]) -> LandmarkScheme:

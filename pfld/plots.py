@@ -77,7 +77,8 @@ def _draw_distribution(axes: Axes, evaluation: Evaluation) -> None:
 def _draw_robustness(axes: Axes, evaluation: Evaluation) -> None:
     """One curve for each kind of jitter, all from the crop as it is, which stands at 0."""
     for kind, curve in evaluation.robustness.items():
-        amounts, errors = np.array(curve).T
+        found = [(point.amount, point.nme) for point in curve if point.nme is not None]
+        amounts, errors = np.array(found).T
         start, factor, label = UNITS[kind]
         axes.plot(factor * (amounts - start), 100 * errors, marker="o", label=label)
     axes.set(title="Crops beside the face", xlabel="off by", ylabel="NME, %", ylim=(0, None))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.crop_jitter import CropJitter
+from pfld.crop_jitter import JITTERS, UNMOVED, CropJitter
 from pfld.data.annotations import FaceAnnotation
 from pfld.data.images import read_image
 from pfld.geometry import FaceCrop
@@ -23,6 +25,27 @@ from pfld.runtime.landmarker import FaceLandmarker
 GROUND_TRUTH, DETECTOR = "ground-truth", "detector"
 PROTOCOLS = (GROUND_TRUTH, DETECTOR)
 MATCHING_OVERLAP = 0.5  # intersection over union from which a detected face is an annotated one
+
+
+@dataclass(frozen=True)
+class PictureRoll:
+    """A whole picture turned about its middle.
+
+    Attributes:
+        degrees: Clockwise, 0 for the picture as it is.
+    """
+
+    degrees: float
+
+    @property
+    def amount(self) -> float:
+        """The degrees, under the name that all variants have for how far they go."""
+        return self.degrees
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether this leaves the picture as it is."""
+        return self.degrees == 0
 
 
 @dataclass(frozen=True)
@@ -39,23 +62,52 @@ class Answers:
     landmarks: NDArray[np.float64]
 
 
-class GroundTruthCrops:
-    """Crops about the annotated landmarks; variants miss them by so much.
+VariantT = TypeVar("VariantT", bound=CropJitter | PictureRoll)
 
-    A call gives the answers for some faces after others, those of a picture together so that it is
-    decoded once; faces whose pictures cannot be read go into ``skipped``, with the reason.
+
+class Protocol(ABC, Generic[VariantT]):
+    """A way to look for annotated faces.
+
+    Attributes:
+        exact: The variant that moves nothing.
+        curves: By kind, the variants that show robustness; each curve holds one that moves nothing.
     """
+
+    exact: VariantT
+    curves: Mapping[str, tuple[VariantT, ...]]
+
+    def variants(self, *, robustness: bool) -> tuple[VariantT, ...]:
+        """What :meth:`__call__` looks at, in this order: ``exact``, then the others of ``curves``."""
+        if not robustness:
+            return (self.exact,)
+        moved = (v for curve in self.curves.values() for v in curve if not v.unmoved)
+        return (self.exact, *moved)
+
+    @abstractmethod
+    def __call__(
+        self, faces: list[FaceAnnotation], skipped: dict[int, str], *, robustness: bool
+    ) -> Iterator[Answers]:
+        """The answers for some faces after others, those of a picture together: it is decoded once.
+
+        Args:
+            skipped: Gets the faces whose pictures cannot be used, by index, with the reason.
+        """
+
+
+class GroundTruthCrops(Protocol[CropJitter]):
+    """Crops about the annotated landmarks; variants miss them by so much."""
+
+    exact = UNMOVED
+    curves: Mapping[str, tuple[CropJitter, ...]] = JITTERS
 
     def __init__(self, predict: Predictor, preprocessing: Preprocessing) -> None:
         self.predict = predict
         self.preprocessing = preprocessing
 
     def __call__(
-        self,
-        faces: list[FaceAnnotation],
-        variants: tuple[CropJitter, ...],
-        skipped: dict[int, str],
+        self, faces: list[FaceAnnotation], skipped: dict[int, str], *, robustness: bool
     ) -> Iterator[Answers]:
+        variants = self.variants(robustness=robustness)
         size = self.preprocessing.input_size
         cropped = (
             (index, crops, np.stack([crop.extract(image, size) for crop in crops]))
@@ -83,37 +135,41 @@ class GroundTruthCrops:
         return tuple(variant(crop, index) for variant in variants)
 
 
-class DetectorCrops:
+class DetectorCrops(Protocol[PictureRoll]):
     """Faces as :class:`pfld.runtime.landmarker.FaceLandmarker` finds them in the whole picture; variants
-    are rolls: the picture turned by so many degrees.
+    are rolls of that picture.
 
     An annotated face counts as found where the box of a detected one and the square about its landmarks
     have an intersection over union of 0.5 at least, else as missed: its neighbour is not an answer.
-    A call is that of :class:`GroundTruthCrops`.
     """
+
+    exact = PictureRoll(0)
+    curves: Mapping[str, tuple[PictureRoll, ...]] = {
+        "roll": tuple(PictureRoll(float(degrees)) for degrees in range(0, 181, 30))
+    }
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self.landmarker = landmarker
 
     def __call__(
-        self,
-        faces: list[FaceAnnotation],
-        variants: tuple[CropJitter, ...],
-        skipped: dict[int, str],
+        self, faces: list[FaceAnnotation], skipped: dict[int, str], *, robustness: bool
     ) -> Iterator[Answers]:
+        variants = self.variants(robustness=robustness)
         for indices, image in _pictures(faces, skipped):
             targets = [faces[index].landmarks_px for index in indices]
-            found = [self._find(image, targets, variant.amount) for variant in variants]
+            found = [self._find(image, targets, variant) for variant in variants]
             yield Answers(indices, np.stack(found, axis=1))
 
     def _find(
-        self, image: NDArray[np.uint8], targets: list[NDArray[np.float32]], degrees: float
+        self, image: NDArray[np.uint8], targets: list[NDArray[np.float32]], roll: PictureRoll
     ) -> NDArray[np.float64]:
         """Landmarks ``(B, L, 2)`` of the faces at ``targets``, NaN where one is missed."""
         height, width = image.shape[:2]
-        turned = FaceCrop(width / 2, height / 2, math.hypot(width, height), math.radians(-degrees))
+        turned = FaceCrop(
+            width / 2, height / 2, math.hypot(width, height), math.radians(-roll.degrees)
+        )
         side = math.ceil(turned.side)
-        if degrees:
+        if not roll.unmoved:
             image = turned.extract(image, side)
             targets = [turned.to_crop(target) * side for target in targets]
         detected = self.landmarker.detect(image, thorough=True)
@@ -125,7 +181,9 @@ class DetectorCrops:
             if shared.max(initial=0) < MATCHING_OVERLAP:
                 continue
             (face,) = self.landmarker.refine(image, [detected[int(shared.argmax())]])
-            found[index] = turned.to_image(face.landmarks / side) if degrees else face.landmarks
+            found[index] = (
+                face.landmarks if roll.unmoved else turned.to_image(face.landmarks / side)
+            )
         return found
 
 

@@ -70,14 +70,18 @@ def test_the_right_answer_has_no_error_and_a_moved_one_its_distance(monkeypatch,
     assert_allclose(evaluate("any", data).errors, 0.02 * sides_per_eye_distance(data), rtol=1e-4)
 
 
+def amounts_and_errors(curve):
+    return [(point.amount, point.nme) for point in curve]
+
+
 def test_robustness_moves_crops_by_what_it_says(monkeypatch, data):
     knowing(monkeypatch, data)
     curves = evaluate("any", data, robustness=True).robustness
-    assert {kind: [amount for amount, _ in curve] for kind, curve in curves.items()} == {
+    assert {kind: [point.amount for point in curve] for kind, curve in curves.items()} == {
         kind: [jitter.amount for jitter in row] for kind, row in JITTERS.items()
     }
     sides = sides_per_eye_distance(data).mean()
-    for amount, nme in curves["shift"]:
+    for amount, nme in amounts_and_errors(curves["shift"]):
         assert_allclose(nme, amount * sides, rtol=1e-4, atol=1e-5)
     faces, crops = in_file_order(data)
     reach = [
@@ -85,9 +89,9 @@ def test_robustness_moves_crops_by_what_it_says(monkeypatch, data):
         for f, c in zip(faces, crops)
     ]
     mean_reach = np.mean(reach * sides_per_eye_distance(data))
-    for amount, nme in curves["scale"]:
+    for amount, nme in amounts_and_errors(curves["scale"]):
         assert_allclose(nme, abs(amount - 1) * mean_reach, rtol=1e-4, atol=1e-5)
-    for amount, nme in curves["rotation"]:
+    for amount, nme in amounts_and_errors(curves["rotation"]):
         chord = 2 * math.sin(math.radians(amount) / 2)
         assert_allclose(nme, chord * mean_reach, rtol=1e-4, atol=1e-5)
 
@@ -207,7 +211,7 @@ def test_json_alone_on_standard_output(tmp_path, data, weights, capfd):
     assert values["count"] == 5 and values["skipped"] == 0
     assert values["protocol"] == "ground-truth" and values["split"] == "test"
     assert {"nme", "failure_rate", "auc", "p50", "p90", "p95", "groups"} <= set(values)
-    assert values["robustness"]["scale"][2] == {"amount": 1.0, "nme": values["nme"]}
+    assert values["robustness"]["scale"][2] == {"amount": 1.0, "nme": values["nme"], "missed": 0}
     assert "NME" in output.err and "\x1b" not in output.err
     assert cv2.imread(str(plot)).std() > 1
     assert run("--weights", weights, "--data", data, "--json", tmp_path / "a.json") == 0

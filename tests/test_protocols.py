@@ -1,5 +1,6 @@
 """Evaluation with the detector's faces: matched, missed, turned."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from pfld import FaceLandmarker
+from pfld.__main__ import main
 from pfld.data.annotations import read_faces
 from pfld.evaluate import evaluate, format_evaluation
 from pfld.runtime.backends import find_weights
@@ -58,10 +60,50 @@ def test_detected_faces_are_compared_and_missed_ones_counted(annotated):
 def test_turned_pictures_give_answers_in_the_picture_as_it_is(annotated):
     evaluation = evaluate(WEIGHTS, annotated, protocol="detector", robustness=True)
     (curve,) = evaluation.robustness.values()
-    degrees, errors = zip(*curve)
-    assert degrees == (0, 30, 60, 90, 120, 150, 180)
+    degrees, errors = [point.amount for point in curve], [point.nme for point in curve]
+    assert degrees == [0, 30, 60, 90, 120, 150, 180]
+    assert all(point.missed == 1 for point in curve)
     assert_allclose(errors[0], 0.01, rtol=0.1)
     assert max(errors) < 0.1
+
+
+def test_the_detector_is_handed_the_very_picture_that_was_read(annotated, monkeypatch):
+    read, given = [], []
+
+    def read_and_note(path):
+        read.append(read_picture(path))
+        return read[-1]
+
+    def detect_and_note(self, image_rgb, thorough=False):
+        given.append(image_rgb)
+        return []
+
+    monkeypatch.setattr("pfld.protocols.read_image", read_and_note)
+    monkeypatch.setattr(FaceLandmarker, "detect", detect_and_note)
+    with pytest.raises(ValueError, match="none of the 2"):
+        evaluate(WEIGHTS, annotated, protocol="detector")
+    assert len(given) == len(read) == 2
+    assert all(theirs is mine for theirs, mine in zip(given, read))
+
+
+def test_a_roll_at_which_no_face_is_found_is_no_number(annotated, monkeypatch, tmp_path):
+    detect = FaceLandmarker.detect
+    upright = read_picture(PORTRAIT).shape
+    monkeypatch.setattr(
+        FaceLandmarker,
+        "detect",
+        lambda self, image, thorough=False: (
+            detect(self, image, thorough) if image.shape == upright else []
+        ),
+    )
+    file, plot = tmp_path / "evaluation.json", tmp_path / "plot.png"
+    arguments = ["evaluate", "--weights", WEIGHTS, "--data", annotated, "--protocol", "detector"]
+    arguments += ["--robustness", "--json", file, "--plot", plot]
+    assert main([str(argument) for argument in arguments]) == 0
+    curve = json.loads(file.read_text())["robustness"]["roll"]
+    assert [point["missed"] for point in curve] == [1, 2, 2, 2, 2, 2, 2]
+    assert curve[0]["nme"] == pytest.approx(0.01, rel=0.1)
+    assert all(point["nme"] is None for point in curve[1:])
 
 
 def test_pictures_without_any_detected_face_are_an_error(annotated, tmp_path):
