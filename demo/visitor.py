@@ -10,7 +10,7 @@ import numpy as np
 from models import Choice, Models
 from numpy.typing import NDArray
 
-from pfld.runtime.backends import Backend
+from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.face import Face
 from pfld.runtime.jitter import JitterMeter
 from pfld.runtime.landmarker import FaceLandmarker
@@ -31,16 +31,16 @@ class Stopwatch(Backend):
         self.backend = backend
         self.spent_s = 0.0
 
-    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As :meth:`pfld.runtime.backends.Backend.predict`."""
+    def predict_with_uncertainty(self, crops: NDArray[np.uint8]) -> Prediction:
+        """As :meth:`pfld.runtime.backends.Backend.predict_with_uncertainty`."""
         start = time.perf_counter()
         try:
-            return self.backend.predict(crops)
+            return self.backend.predict_with_uncertainty(crops)
         finally:
             self.spent_s += time.perf_counter() - start
 
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self.backend(batch)
+    def _run(self, batch: NDArray[np.float32]) -> Prediction:
+        return self.backend.run(batch)
 
 
 class Visitor:

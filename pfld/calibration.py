@@ -77,7 +77,12 @@ def measure_extremes(
 
     observed = onnx.ModelProto()
     observed.CopyFrom(model)
-    names = [node.output[0] for node in model.graph.node if node.op_type in _MAPS]
+    maps = {info.name for info in model.graph.value_info if _rank(info) == 4}
+    names = [
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type in _MAPS and node.output[0] in maps
+    ]
     del observed.graph.output[:]
     observed.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
@@ -87,8 +92,12 @@ def measure_extremes(
     high: dict[str, list[NDArray[np.float32]]] = {name: [] for name in low}
     for start in range(0, len(crops), BATCH_SIZE):
         batch = preprocessing(crops[start : start + BATCH_SIZE])
-        maps = [batch, *session.run(names, {"crops": batch})]
-        for name, values in zip(low, maps):
+        values_by_map = [batch, *session.run(names, {"crops": batch})]
+        for name, values in zip(low, values_by_map):
             low[name].append(values.min(axis=(2, 3)))
             high[name].append(values.max(axis=(2, 3)))
     return {name: Extremes(np.concatenate(low[name]), np.concatenate(high[name])) for name in low}
+
+
+def _rank(info: onnx.ValueInfoProto) -> int:
+    return len(info.type.tensor_type.shape.dim)

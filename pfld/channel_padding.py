@@ -27,10 +27,11 @@ def pad_channels(model: onnx.ModelProto, *, block: int = BLOCK) -> onnx.ModelPro
     Slices that cut channels off the end are dropped: later weights pass over what they cut.
 
     Args:
-        model: Convolutions, what may stand between them in this package's networks, one linear head.
+        model: Convolutions and what may stand between them in this package's networks. What else reads
+            a convolution, such as heatmaps' softmax, gets it unpadded.
 
     Raises:
-        ValueError: For an operator that is not known here.
+        ValueError: For an operator that is not known here on padded channels.
     """
     import onnx
 
@@ -65,40 +66,73 @@ class _Padder:
         self.renamed: dict[str, str] = {}
         self.producers: dict[str, onnx.NodeProto] = {}
         self.readers = Counter(name for node in graph.node for name in node.input)
-
-    def pad_(self) -> None:
-        from onnx import numpy_helper
-
-        rules: dict[str, Callable[[onnx.NodeProto], _Channels | None]] = {
+        self.rules: dict[str, Callable[[onnx.NodeProto], _Channels | None]] = {
             "Conv": self._pad_conv,
             "Relu": self._same,
+            "Resize": self._same,
             "GlobalAveragePool": self._same,
             "Flatten": self._same,
             "Concat": self._concatenate,
             "Add": self._add,
             "Slice": self._drop_slice,
             "Gemm": self._pad_head,
-            "Reshape": lambda node: None,
         }
+        self.followed = self._followed()
+        self.unpadded = {
+            name
+            for node in graph.node
+            if node.output[0] not in self.followed
+            for name in node.input
+        }
+
+    def pad_(self) -> None:
+        from onnx import numpy_helper
+
         nodes = list(self.graph.node)
         del self.graph.node[:]
         for node in nodes:
-            if node.op_type not in rules:
-                raise ValueError(f"channels cannot be padded through {node.op_type} ({node.name})")
             for index, name in enumerate(node.input):
                 node.input[index] = self.renamed.get(name, name)
-            channels = rules[node.op_type](node)
-            if channels:
-                self.channels[node.output[0]] = channels
-            if node.op_type != "Slice":
-                self.graph.node.append(node)
-                self.producers[node.output[0]] = node
+            if node.output[0] in self.followed:
+                channels = self.rules[node.op_type](node)
+                if channels:
+                    self.channels[node.output[0]] = channels
+                if node.op_type == "Slice":
+                    continue
+            elif any(self._is_padded(name) for name in node.input):
+                raise ValueError(f"channels cannot be padded through {node.op_type} ({node.name})")
+            self.graph.node.append(node)
+            self.producers[node.output[0]] = node
         used = {name for node in self.graph.node for name in node.input}
         del self.graph.initializer[:]
         for name, values in self.weights.items():
             if name in used:
                 values = np.ascontiguousarray(values)
                 self.graph.initializer.append(numpy_helper.from_array(values, name))
+
+    def _followed(self) -> set[str]:
+        """What nodes make, from convolution to convolution, that can be given padded channels: they are
+        known, and add nothing constant."""
+        tracked, followed = set(self.channels), set()
+        for node in self.graph.node:
+            data = [name for name in node.input if name and name not in self.weights]
+            if node.op_type not in self.rules or not tracked.issuperset(data):
+                if node.op_type == "Conv":
+                    made_by = {name: other for other in self.graph.node for name in other.output}
+                    raise ValueError(
+                        f"channels cannot be padded through {made_by[data[0]].op_type} ({data[0]})"
+                    )
+                continue
+            if node.op_type == "Add" and len(data) < 2:
+                continue
+            followed.add(node.output[0])
+            if node.op_type != "Gemm":
+                tracked.add(node.output[0])
+        return followed
+
+    def _is_padded(self, name: str) -> bool:
+        channels = self.channels.get(name)
+        return channels is not None and len(channels.positions) < channels.count
 
     def _same(self, node: onnx.NodeProto) -> _Channels:
         return self.channels[node.input[0]]
@@ -107,7 +141,9 @@ class _Padder:
         given = self.channels[node.input[0]]
         weight = self.weights[node.input[1]]
         if _groups(node) == 1:
-            count = -(-len(weight) // self.block) * self.block
+            count = len(weight)
+            if node.output[0] not in self.unpadded:
+                count = -(-count // self.block) * self.block
             made = _Channels(np.arange(len(weight)), count)
             weight = _spread(weight, given, axis=1)
         else:

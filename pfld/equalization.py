@@ -81,7 +81,7 @@ def equalize(
             divisors[made] = divisors[node.input[0]]
         elif node.op_type == "Concat":
             divisors[made] = np.concatenate([divisors[name] for name in node.input])
-        elif node.op_type == "Add":
+        elif node.op_type == "Add" and node.input[0] in divisors:
             divisors[made] = divisors[node.input[0]]
     for item in equal.graph.initializer:
         values = np.asarray(weights[item.name], numpy_helper.to_array(item).dtype)

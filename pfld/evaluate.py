@@ -23,7 +23,7 @@ def format_evaluation(evaluation: Evaluation) -> str:
     order = metadata.preprocessing.channel_order
     missed = f", {evaluation.missed} more not detected" if evaluation.missed else ""
     lines = [
-        f"{evaluation.weights}: {metadata.network}, {metadata.form}, {order} input",
+        f"{evaluation.weights}: {metadata.architecture}, {metadata.form}, {order} input",
         f"{report.count} faces of {evaluation.split}, {evaluation.protocol} crops{missed}, "
         f"{evaluation.scheme.num_landmarks} points, errors over the distance of outer eye corners",
         f"NME              {report.nme:8.2%}",

@@ -79,7 +79,7 @@ class Evaluation:
         """Plain values: the protocol, the report's own, then ``subsets`` and ``robustness`` if any."""
         values: dict[str, object] = {
             "weights": self.weights,
-            "network": self.metadata.network,
+            "network": self.metadata.architecture,
             "form": self.metadata.form,
             "channel_order": self.metadata.preprocessing.channel_order,
             "crop_scale": self.metadata.preprocessing.crop_scale,

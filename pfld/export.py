@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pfld.channel_padding import pad_channels
 from pfld.command_line import Subcommands
 from pfld.files import write_whole
-from pfld.onnx_file import labelled, landmarks_px
+from pfld.onnx_file import labelled, landmarks_px, output_names
 from pfld.pixel_input import take_pixels
 from pfld.weight_metadata import NORMALISED, PIXELS, WeightMetadata
 
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
+    from pfld.networks import LandmarkNetwork
+
 CHECKED_BATCHES = (1, 3, 8)  # none is the traced one
 
 
 def export_onnx(
-    network: nn.Module,
+    network: LandmarkNetwork,
     path: str | Path,
     metadata: WeightMetadata,
     *,
@@ -39,14 +41,14 @@ def export_onnx(
     """Writes ``network``, re-parameterized, as an ONNX file; returns its largest error in crop pixels.
 
     Input ``crops`` ``(N, 3, S, S)`` float32 as ``metadata.preprocessing`` makes them, output
-    ``landmarks`` ``(N, L, 2)`` as fractions of the crop, for any N. The file carries ``metadata``, with
-    its form "reparameterized". It is compared with ``network`` on random crops and other batch sizes
+    ``landmarks`` ``(N, L, 2)`` as fractions of the crop, for any N; under a heatmap head ``uncertainty``
+    ``(N, L)`` in the same unit as well. The file carries ``metadata``, with its form "reparameterized". It is compared with ``network`` on random crops and other batch sizes
     before it is written.
 
     Args:
         self_contained: Where to write, as well, a file with ``metadata.preprocessing`` inside: input
             ``crops_rgb`` ``(N, S, S, 3)`` uint8, output ``landmarks_px`` ``(N, L, 2)`` in pixels of the
-            crop. Its metadata says so, and it is compared in the same way.
+            crop, ``uncertainty_px`` likewise. Its metadata says so, and it is compared in the same way.
 
     Raises:
         ValueError: When a file would differ from ``network`` by more than ``tolerance_px``, or the
@@ -55,6 +57,10 @@ def export_onnx(
     from pfld.reparam import reparameterize
 
     size = metadata.preprocessing.input_size
+    if network.head.knows_uncertainty != metadata.knows_uncertainty:
+        raise ValueError(
+            f"metadata says a {metadata.head} head, the network has {network.head.name}"
+        )
     if (network.num_landmarks, network.input_size) != (metadata.num_landmarks, size):
         raise ValueError(
             f"metadata says {metadata.num_landmarks} landmarks on crops of {size} pixels, the network has "
@@ -82,7 +88,7 @@ def export_onnx(
     return max(errors_px)
 
 
-def _detached_copy(network: nn.Module) -> nn.Module:
+def _detached_copy(network: LandmarkNetwork) -> LandmarkNetwork:
     import copy
 
     import torch
@@ -91,7 +97,7 @@ def _detached_copy(network: nn.Module) -> nn.Module:
     return model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stubs lack memory_format
 
 
-def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
+def _traced(fused: LandmarkNetwork, size: int) -> onnx.ModelProto:
     """The graph, checked, without batch norms."""
     import onnx
     import torch
@@ -101,8 +107,10 @@ def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
             super().__init__()
             self.network = fused
 
-        def forward(self, crops: torch.Tensor) -> torch.Tensor:
-            return self.network(crops).unflatten(1, (-1, 2))
+        def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            landmarks, uncertainty = self.network.forward_with_uncertainty(crops)
+            outputs = landmarks.unflatten(1, (-1, 2)), uncertainty
+            return tuple(output for output in outputs if output is not None)
 
     with _quiet_exporter():
         program = torch.onnx.export(
@@ -110,7 +118,7 @@ def _traced(fused: nn.Module, size: int) -> onnx.ModelProto:
             (torch.zeros(2, 3, size, size),),
             dynamo=True,
             input_names=["crops"],
-            output_names=["landmarks"],
+            output_names=output_names(knows_uncertainty=fused.head.knows_uncertainty),
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
@@ -134,7 +142,7 @@ def _with_pooling(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes = []
     means = {node.output[0] for node in model.graph.node if node.op_type == "ReduceMean"}
     for node in model.graph.node:
-        name, given, (made,) = node.name, node.input, node.output
+        name, given, made = node.name, node.input, node.output[0]
         if made in means:
             nodes.append(helper.make_node("GlobalAveragePool", given[:1], [made], name))
         elif means.issuperset(given):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import onnx
 
 STEM = ("conv1", "conv2")
+HEAD = "heatmap"
 SMALL_MAP = 100  # pixels; the mean over more of them leaves little of what rounding did to each
 _JOINTS = ("Relu", "Concat", "Add")
 
@@ -19,8 +20,8 @@ def float_nodes(
 ) -> tuple[list[str], set[str]]:
     """Names of the nodes to keep in float, and of the maps these make.
 
-    They are the layers named; the convolutions whose small maps the head reads, with nothing but a mean
-    between; and what joins maps that are there in float. The stem is in float because it is both more
+    They are the layers named; a heatmap head; the convolutions whose small maps the head reads, with
+    nothing but a mean between; and what joins maps that are there in float. The stem is in float because it is both more
     exact and faster that way: int8 kernels gain nothing on three channels.
 
     Args:
@@ -36,16 +37,15 @@ def float_nodes(
         raise ValueError(
             f"there is no layer {', '.join(sorted(unknown))}, but {', '.join(sorted(known))}"
         )
-    chosen = {node.name for node in convolutions if layer_of(node) in layers}
+    chosen = {node.name for node in convolutions if layer_of(node) in (*layers, HEAD)}
     chosen |= {node.name for node in _read_by_head(model)}
     names: list[str] = []
     made: set[str] = set()
     for node in model.graph.node:
-        joins_float = node.op_type in _JOINTS and not made.isdisjoint(node.input)
-        if node.name in chosen or joins_float:
+        reads_float = node.op_type != "Conv" and not made.isdisjoint(node.input)
+        if node.name in chosen or (node.op_type in _JOINTS and reads_float):
             names.append(node.name)
-            made |= set(node.output)
-        elif node.op_type == "GlobalAveragePool":
+        if node.name in chosen or reads_float or node.op_type == "GlobalAveragePool":
             made |= set(node.output)
     return names, made
 

@@ -74,6 +74,11 @@ def open_session(
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
+def output_names(*, knows_uncertainty: bool) -> list[str]:
+    """What a file returns in fractions of the crop; in pixels each has ``_px`` behind it."""
+    return ["landmarks", "uncertainty"] if knows_uncertainty else ["landmarks"]
+
+
 def landmarks_px(
     data: bytes, metadata: WeightMetadata, crops: NDArray[np.uint8]
 ) -> NDArray[np.float32]:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.ModelProto:
     """``model`` between uint8 pictures and points in their pixels.
 
-    Input ``crops_rgb`` ``(N, S, S, 3)`` uint8, output ``landmarks_px`` ``(N, L, 2)`` float32. The mean
-    is subtracted at first, so that a border of zeros still means grey; the rest goes into the weights of
-    the first convolution and of the head.
+    Input ``crops_rgb`` ``(N, S, S, 3)`` uint8, outputs those of ``model`` times the crop's side, with
+    ``_px`` behind their names. The mean is subtracted at first, so that a border of zeros still means
+    grey; the rest goes into the weights of the first convolution.
 
     Args:
-        model: From ``crops`` to ``landmarks`` as :func:`pfld.export.export_onnx` makes them.
+        model: From ``crops`` to ``landmarks``, and ``uncertainty`` if it says so, as :func:`pfld.export.export_onnx` makes them.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -45,10 +45,6 @@ def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.Mo
         weights[first.input[1]].CopyFrom(
             numpy_helper.from_array(np.ascontiguousarray(kernel), first.input[1])
         )
-    (head,) = (node for node in graph.node if node.op_type == "Gemm")
-    for name in head.input[1:]:
-        scale_(name, size)
-
     first.input[0] = "crops_centred"
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     graph.input[0].CopyFrom(
@@ -62,11 +58,13 @@ def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.Mo
         helper.make_node("Cast", ["crops_planes"], ["crops_float"], to=TensorProto.FLOAT),
         helper.make_node("Sub", ["crops_float", "grey"], ["crops_centred"]),
     ]
-    nodes = [*steps, *graph.node]
-    for node in nodes:
-        for index, name in enumerate(node.output):
-            node.output[index] = "landmarks_px" if name == "landmarks" else name
-    graph.output[0].name = "landmarks_px"
+    graph.initializer.append(numpy_helper.from_array(np.array(size, np.float32), "side"))
+    scaled = []
+    for output in graph.output:
+        name = f"{output.name}_px"
+        scaled.append(helper.make_node("Mul", [output.name, "side"], [name]))
+        output.name = name
+    nodes = [*steps, *graph.node, *scaled]
     del graph.node[:]
     graph.node.extend(nodes)
     del graph.value_info[:]

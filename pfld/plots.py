@@ -61,7 +61,7 @@ def _draw_distribution(axes: Axes, evaluation: Evaluation) -> None:
         100 * np.concatenate([[0], errors]),
         100 * np.arange(len(errors) + 1) / len(errors),
         where="post",
-        label=f"{evaluation.metadata.network}: NME {report.nme:.2%}, AUC {report.auc:.3f}",
+        label=f"{evaluation.metadata.architecture}: NME {report.nme:.2%}, AUC {report.auc:.3f}",
     )
     axes.set(
         title=f"{report.count} faces, {evaluation.split}, {evaluation.protocol} crops",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.preprocess import Preprocessing
-from pfld.runtime.backends import in_batches, load_own_backend
+from pfld.runtime.backends import Prediction, in_batches, load_own_backend
 from pfld.weight_metadata import WeightMetadata
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ def predict_landmarks(
     training = [module for module in network.modules() if module.training]
     network.eval()
 
-    def located(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def located(pixels: NDArray[np.uint8]) -> Prediction:
         batch = torch.from_numpy(preprocessing(pixels)).to(parameter.device, parameter.dtype)
-        return network(batch).float().unflatten(1, (-1, 2)).cpu().numpy()
+        return Prediction.of(network(batch).float().unflatten(1, (-1, 2)).cpu().numpy())
 
     try:
         with torch.inference_mode():
-            return in_batches(located, crops)
+            return in_batches(located, crops).landmarks
     finally:
         for module in training:
             module.training = True

@@ -86,7 +86,7 @@ def quantize_onnx(
     about = replace(metadata, precision="int8")
     in_float = landmarks_px(labelled(model, metadata), metadata, crops)
     quantized = _quantized(model, crops[~held_out], metadata.preprocessing, float_layers)
-    # Rounded weights move all faces' points alike, which the head's bias takes back.
+    # Rounded weights move all faces' points alike, which an offset takes back.
     in_int8 = landmarks_px(labelled(quantized, about), about, crops[~held_out])
     shift_px = (in_int8 - in_float[~held_out]).mean(axis=0)
     _move_points_(quantized, -shift_px / metadata.preprocessing.input_size)
@@ -183,10 +183,12 @@ def _ranges(
 
 
 def _move_points_(model: onnx.ModelProto, offset: NDArray[np.float32]) -> None:
-    """Adds ``offset`` ``(L, 2)``, in fractions of the crop, to the bias of the head."""
-    from onnx import numpy_helper
+    """Adds ``offset`` ``(L, 2)``, in fractions of the crop, to the landmarks."""
+    from onnx import helper, numpy_helper
 
-    (head,) = (node for node in model.graph.node if node.op_type == "Gemm")
-    (bias,) = (item for item in model.graph.initializer if item.name == head.input[2])
-    values = numpy_helper.to_array(bias) + offset.reshape(-1)
-    bias.CopyFrom(numpy_helper.from_array(values.astype(np.float32), bias.name))
+    (last,) = (node for node in model.graph.node if "landmarks" in node.output)
+    last.output[list(last.output).index("landmarks")] = "landmarks_unmoved"
+    model.graph.initializer.append(numpy_helper.from_array(offset.astype(np.float32), "offset"))
+    model.graph.node.append(
+        helper.make_node("Add", ["landmarks_unmoved", "offset"], ["landmarks"], "offset_points")
+    )

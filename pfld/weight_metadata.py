@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pfld.networks import LandmarkNetwork
 
 FORMAT_VERSION = 1
+HEADS = ("regression", "heatmap")
 FORMS = ("train-time", "reparameterized")
 PRECISIONS = ("float32", "int8")
 NORMALISED, PIXELS = "normalised-crops", "uint8-crops"
@@ -27,6 +28,7 @@ class WeightMetadata:
 
     Attributes:
         network: Name that :func:`pfld.networks.build_network` knows.
+        head: "regression" or "heatmap".
         landmark_scheme: Name of one of :data:`pfld.landmarks.SCHEMES`.
         num_conv_branches: Convolutions per block of a train-time ``ghostone``; else without meaning.
         form: "train-time" or "reparameterized".
@@ -37,13 +39,14 @@ class WeightMetadata:
         metrics: Results by name; the name says split, crop and normaliser.
 
     Raises:
-        ValueError: For an unknown scheme, form, precision or interface, numbers out of range or not
-            finite.
+        ValueError: For an unknown scheme, head, form, precision or interface, numbers out of range or
+            not finite.
     """
 
     network: str
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     landmark_scheme: str = "wflw-98"
+    head: str = "regression"
     width_multiplier: float = 1.0
     num_conv_branches: int = 6
     form: str = "train-time"
@@ -55,6 +58,7 @@ class WeightMetadata:
     def __post_init__(self) -> None:
         scheme_named(self.landmark_scheme)
         for name, known in (
+            ("head", HEADS),
             ("form", FORMS),
             ("precision", PRECISIONS),
             ("interface", (NORMALISED, PIXELS)),
@@ -67,6 +71,16 @@ class WeightMetadata:
             raise ValueError(f"num_conv_branches must be 1 to 64, got {self.num_conv_branches}")
         if not all(math.isfinite(value) for value in self.metrics.values()):
             raise ValueError(f"metrics must be finite numbers, got {dict(self.metrics)}")
+
+    @property
+    def architecture(self) -> str:
+        """Network and head in a word, such as "ghostone" or "ghostone-heatmap"."""
+        return architecture_name(self.network, self.head)
+
+    @property
+    def knows_uncertainty(self) -> bool:
+        """Whether the network says how unsure each landmark is."""
+        return self.head == "heatmap"
 
     @property
     def scheme(self) -> LandmarkScheme:
@@ -112,10 +126,11 @@ class WeightMetadata:
                     crop_scale=float(strings["crop_scale"]),
                 ),
                 landmark_scheme=strings["landmark_scheme"],
+                # Files from before there was a choice are silent, as they are on precision below.
+                head=strings.get("head", "regression"),
                 width_multiplier=float(strings["width_multiplier"]),
                 num_conv_branches=int(strings["num_conv_branches"]),
                 form=strings["form"],
-                # Files from before there was a choice are silent.
                 precision=strings.get("precision", "float32"),
                 interface=strings.get("interface", NORMALISED),
                 training_data=strings["training_data"],
@@ -143,12 +158,18 @@ class WeightMetadata:
 
         return build_network(
             self.network,
+            head=self.head,
             width_multiplier=self.width_multiplier,
             num_landmarks=self.num_landmarks,
             input_size=self.preprocessing.input_size,
             num_conv_branches=self.num_conv_branches,
             reparameterized=self.form == "reparameterized",
         )
+
+
+def architecture_name(network: str, head: str) -> str:
+    """``network`` alone with the head it was published with, else both."""
+    return network if head == HEADS[0] else f"{network}-{head}"
 
 
 def require_channel_order(metadata: WeightMetadata, channel_order: str | None, path: Path) -> None:

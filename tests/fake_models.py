@@ -8,6 +8,7 @@ from models import Models
 from pfld.data.face_model import head_points
 from pfld.preprocess import Preprocessing
 from pfld.runtime import backends
+from pfld.runtime.backends import Backend, Prediction
 from pfld.weight_metadata import WeightMetadata
 
 _POINTS = head_points()[:, :2]
@@ -16,22 +17,21 @@ _MIDDLE = (_POINTS.max(axis=0) + _POINTS.min(axis=0)) / 2
 SHAPE = (0.5 + (_POINTS - _MIDDLE) / np.ptp(_POINTS, axis=0).max() / 1.2).astype(np.float32)
 
 
-class FakeBackend:
+class FakeBackend(Backend):
     """Finds SHAPE, moved by ``shift`` crops to the right, and notes what it was asked."""
 
     def __init__(self, name="onnx", path=None, *, shift=0.0, preprocessing=None):
-        self.name, self.path, self.shift = name, path, shift
-        self.metadata = WeightMetadata("ghostone", preprocessing or Preprocessing())
+        super().__init__(name, path, WeightMetadata("ghostone", preprocessing or Preprocessing()))
+        self.shift = shift
         self.batches = []
         self._lock = threading.Lock()
 
-    def __call__(self, batch):
+    def _run(self, batch):
         with self._lock:
             self.batches.append(batch)
-        return np.repeat(SHAPE[None] + np.float32([self.shift, 0]), len(batch), axis=0)
-
-    def predict(self, crops):
-        return self(self.metadata.preprocessing(crops))
+        return Prediction.of(
+            np.repeat(SHAPE[None] + np.float32([self.shift, 0]), len(batch), axis=0)
+        )
 
 
 def fake_models(monkeypatch, folder, files=("face.onnx", "face.safetensors"), load=None):

@@ -14,7 +14,7 @@ from pfld import FaceLandmarker
 from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop
 from pfld.landmarks import WFLW_98
-from pfld.runtime.backends import Backend
+from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.detector import DetectedFace
 from pfld.runtime.pictures import read_picture
 from pfld.weight_metadata import WeightMetadata
@@ -43,7 +43,7 @@ class Constant(Backend):
         self.seen.append(batch)
         answer = np.tile(SHAPE / 1.2 + 0.5, (len(batch), 1, 1)).astype(np.float32)
         answer[..., 0] += self.bias
-        return answer
+        return Prediction.of(answer)
 
 
 class Fixed:

@@ -41,7 +41,8 @@ def settled_network(metadata=GHOSTNET):
     with torch.no_grad():
         for _ in range(3):
             network(torch.from_numpy(pictures))
-    network.fc.weight.data.mul_(0.05)  # points some pixels apart
+    regression = getattr(network.head, "regression", network.head)
+    regression.weight.data.mul_(0.05)  # points some pixels apart
     return reparameterize(network.eval())
 
 

@@ -6,17 +6,23 @@ from typing import Any
 
 from pfld.networks.auxiliary import AuxiliaryNet
 from pfld.networks.ghost import PFLDGhostNet, PFLDGhostNetSlim, PFLDGhostOne
+from pfld.networks.heads import HeatmapHead, LandmarkHead, RegressionHead
 from pfld.networks.landmark_network import LandmarkNetwork
 from pfld.networks.pfld import PFLD
+from pfld.weight_metadata import HEADS
 
 __all__ = [
+    "HEADS",
     "NETWORKS",
     "PFLD",
     "AuxiliaryNet",
+    "HeatmapHead",
+    "LandmarkHead",
     "LandmarkNetwork",
     "PFLDGhostNet",
     "PFLDGhostNetSlim",
     "PFLDGhostOne",
+    "RegressionHead",
     "build_network",
 ]
 
@@ -31,6 +37,7 @@ NETWORKS: dict[str, type[LandmarkNetwork]] = {
 def build_network(
     name: str,
     *,
+    head: str = "regression",
     width_multiplier: float = 1.0,
     num_landmarks: int = 98,
     input_size: int = 112,
@@ -41,6 +48,8 @@ def build_network(
 
     Args:
         name: One of ``pfld``, ``ghostnet``, ``ghostnet-slim``, ``ghostone``.
+        head: ``regression`` as published: coordinates from pooled features. ``heatmap``: the expected
+            place under a softmax over each point's map, more accurate for as many faces seen.
         width_multiplier: Scales every channel count; 0.25 to 2.
         num_landmarks: Points to find.
         input_size: Side of the crop in pixels: 96, 112, 128, 144 or 160.
@@ -52,9 +61,12 @@ def build_network(
     """
     if name not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {name!r}")
+    if head not in HEADS:
+        raise ValueError(f"head must be one of {', '.join(HEADS)}, got {head!r}")
     if not 0.25 <= width_multiplier <= 2:
         raise ValueError(f"width_multiplier must be within 0.25 to 2, got {width_multiplier}")
     options: dict[str, Any] = {
+        "head": head,
         "width_multiplier": width_multiplier,
         "num_landmarks": num_landmarks,
         "input_size": input_size,

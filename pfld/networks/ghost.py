@@ -13,7 +13,8 @@ from torch import nn
 from pfld.blocks.conv import ConvBlock, GlobalConvBlock
 from pfld.blocks.ghost import GhostBottleneck, GhostOneBottleneck
 from pfld.blocks.mobileone import MobileOneBlock
-from pfld.networks.landmark_network import LandmarkNetwork, layer_name, require_input_size
+from pfld.networks.heads import HEATMAP_CHANNELS, HeatmapHead, LandmarkHead, RegressionHead
+from pfld.networks.landmark_network import LandmarkNetwork, layer_name, require_sizes
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,15 @@ STAGES = {
 
 
 class GhostLandmarkNetwork(LandmarkNetwork):
-    """Stem, four stages of bottlenecks, two closing convolutions; five scales in the head.
+    """Stem, four stages of bottlenecks, two closing convolutions; five scales in the regression head.
+    A heatmap head reads conv4 and conv5 as well.
 
     Args:
-        conv: Builds the stem and conv7; called like :class:`ConvBlock`.
+        conv: Builds the stem, conv7 and the convolutions of a heatmap head; called like
+            :class:`ConvBlock`.
         bottleneck: Builds the stages' blocks; called like :class:`GhostBottleneck`.
         slim: Take the smaller expansions.
+        head: One of :data:`pfld.weight_metadata.HEADS`.
         width_multiplier: Scales every channel count, rounded down.
 
     Source: AnthonyF333/PFLD_GhostOne (Apache-2.0), which has no paper.
@@ -54,11 +58,12 @@ class GhostLandmarkNetwork(LandmarkNetwork):
         bottleneck: Callable[..., nn.Module],
         *,
         slim: bool,
+        head: str = "regression",
         width_multiplier: float = 1.0,
         num_landmarks: int = 98,
         input_size: int = 112,
     ) -> None:
-        require_input_size(input_size)
+        require_sizes(input_size, num_landmarks)
 
         def width(channels: float) -> int:
             return int(channels * width_multiplier)
@@ -86,9 +91,20 @@ class GhostLandmarkNetwork(LandmarkNetwork):
         layers["conv7"] = conv(width(channels), width(32), 3)
         layers["conv8"] = GlobalConvBlock(width(32), width(128), input_size // 16)
         taps["conv8"] = width(128)
+        made: LandmarkHead
+        made = regression = RegressionHead(taps, num_landmarks)
+        if head == "heatmap":
+            made = HeatmapHead(
+                {name: taps[name] for name in ("conv4_3", "conv5_4")},
+                width(HEATMAP_CHANNELS),
+                num_landmarks,
+                cells=input_size // 8,
+                conv=conv,
+                regression=regression,
+            )
         super().__init__(
             layers,
-            taps=taps,
+            made,
             pose_layer=("conv3_3", taps["conv3_3"]),
             num_landmarks=num_landmarks,
             input_size=input_size,

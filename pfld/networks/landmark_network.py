@@ -1,21 +1,22 @@
-"""What all landmark networks share: a chain of layers, some of which feed the head."""
+"""What all landmark networks share: a trunk, which is a chain of layers, and a head that reads some."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
 from torch import Tensor, nn
+
+from pfld.networks.heads import LandmarkHead, Located
 
 INPUT_SIZES = range(96, 161, 16)  # crop sides in pixels; the trunk divides them by 16
 
 
 class LandmarkNetwork(nn.Module):
-    """Layers in a row; the averages of tapped maps, joined, go through one linear head.
+    """Layers in a row, and a head that makes landmarks of their maps.
 
     Args:
         layers: Modules by published name, in the order they run.
-        taps: Names of the layers whose maps the head sees, with their channels.
+        head: Reads the maps of its :attr:`LandmarkHead.taps`, and is called by its own name.
         pose_layer: Name of the layer whose map an :class:`AuxiliaryNet` reads, with its channels.
         num_landmarks: Points to find.
         input_size: Side of the square crop in pixels, one of 96, 112, 128, 144, 160.
@@ -27,24 +28,29 @@ class LandmarkNetwork(nn.Module):
     def __init__(
         self,
         layers: OrderedDict[str, nn.Module],
+        head: LandmarkHead,
         *,
-        taps: dict[str, int],
         pose_layer: tuple[str, int],
         num_landmarks: int,
         input_size: int,
     ) -> None:
         super().__init__()
-        require_input_size(input_size)
-        if num_landmarks < 1:
-            raise ValueError(f"num_landmarks must be at least 1, got {num_landmarks}")
+        require_sizes(input_size, num_landmarks)
         self.num_landmarks = num_landmarks
         self.input_size = input_size
         self.pose_layer, self.pose_channels = pose_layer
-        self._layers = tuple(layers)
-        self._taps = frozenset(taps)
+        self.layer_names = tuple(layers)
         for name, layer in layers.items():
             self.add_module(name, layer)
-        self.fc = nn.Linear(sum(taps.values()), 2 * num_landmarks)
+        self._head_name = head.name
+        self.add_module(head.name, head)
+
+    @property
+    def head(self) -> LandmarkHead:
+        """What makes landmarks of feature maps; published checkpoints call it ``fc``."""
+        head = self.get_submodule(self._head_name)
+        assert isinstance(head, LandmarkHead)
+        return head
 
     def forward(self, x: Tensor) -> Tensor:
         """Landmarks ``(B, 2 * num_landmarks)``: x0, y0, x1, y1, ... as fractions of the crop side.
@@ -55,32 +61,49 @@ class LandmarkNetwork(nn.Module):
         Raises:
             ValueError: For another shape.
         """
-        return self.forward_with_pose_features(x)[0]
+        return self.forward_with_uncertainty(x)[0]
+
+    def forward_with_uncertainty(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Landmarks as :meth:`forward` gives them, and how unsure each is ``(B, num_landmarks)``, as a
+        fraction of the crop side; None where :attr:`LandmarkHead.knows_uncertainty` is false.
+        """
+        located, _ = self.locate(x)
+        return located.landmarks.flatten(1), located.uncertainty
 
     def forward_with_pose_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Landmarks as :meth:`forward` gives them, and the map ``(B, C, S/4, S/4)`` pose is read from."""
+        located, pose_features = self.locate(x)
+        return located.landmarks.flatten(1), pose_features
+
+    def locate(self, x: Tensor) -> tuple[Located, Tensor]:
+        """All that the head finds, and the map ``(B, C, S/4, S/4)`` pose is read from."""
+        maps = self._maps(x)
+        return self.head.locate(maps), maps[self.pose_layer]
+
+    def _maps(self, x: Tensor) -> dict[str, Tensor]:
+        """What the head and the pose net read, by layer."""
         expected = (3, self.input_size, self.input_size)
         if x.ndim != 4 or tuple(x.shape[1:]) != expected:
             raise ValueError(
                 f"{type(self).__name__} takes crops of shape (B, {', '.join(map(str, expected))}), "
                 f"got {tuple(x.shape)}; build_network(..., input_size=...) makes other sizes"
             )
-        averages = []
-        for name in self._layers:
+        maps = {}
+        for name in self.layer_names:
             x = self.get_submodule(name)(x)
-            if name in self._taps:
-                averages.append(x.mean((2, 3)))
-            if name == self.pose_layer:
-                pose_features = x
-        return self.fc(torch.cat(averages, dim=1)), pose_features
+            if name == self.pose_layer or name in self.head.taps:
+                maps[name] = x
+        return maps
 
 
-def require_input_size(input_size: int) -> None:
-    """Raises ValueError unless the trunk can divide the side of the crop."""
+def require_sizes(input_size: int, num_landmarks: int) -> None:
+    """Raises ValueError unless the trunk can divide the side of the crop and there is a point to find."""
     if input_size not in INPUT_SIZES:
         raise ValueError(
             f"input_size must be one of {', '.join(map(str, INPUT_SIZES))} pixels, got {input_size}"
         )
+    if num_landmarks < 1:
+        raise ValueError(f"num_landmarks must be at least 1, got {num_landmarks}")
 
 
 def layer_name(stage: int, repeat: int, repeats: int) -> str:

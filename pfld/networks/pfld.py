@@ -9,7 +9,8 @@ from torch import nn
 
 from pfld.blocks.conv import ConvBlock, GlobalConvBlock
 from pfld.blocks.inverted_residual import InvertedResidual
-from pfld.networks.landmark_network import LandmarkNetwork, layer_name, require_input_size
+from pfld.networks.heads import HEATMAP_CHANNELS, HeatmapHead, LandmarkHead, RegressionHead
+from pfld.networks.landmark_network import LandmarkNetwork, layer_name, require_sizes
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,24 @@ STAGES = {
 
 
 class PFLD(LandmarkNetwork):
-    """PFLD with three scales in its head.
+    """PFLD with three scales in its regression head; a heatmap head reads conv4 and conv5 as well.
 
     Args:
+        head: One of :data:`pfld.weight_metadata.HEADS`.
         width_multiplier: Scales every channel count, rounded down.
 
     Source: Guo et al. 2019, PFLD, table 1, with the stage widths of AnthonyF333/PFLD_GhostOne.
     """
 
     def __init__(
-        self, *, width_multiplier: float = 1.0, num_landmarks: int = 98, input_size: int = 112
+        self,
+        *,
+        head: str = "regression",
+        width_multiplier: float = 1.0,
+        num_landmarks: int = 98,
+        input_size: int = 112,
     ) -> None:
-        require_input_size(input_size)
+        require_sizes(input_size, num_landmarks)
 
         def width(channels: int) -> int:
             return int(channels * width_multiplier)
@@ -64,9 +71,21 @@ class PFLD(LandmarkNetwork):
                 channels = width(stage.channels)
         layers["conv7"] = ConvBlock(channels, width(32), 3, stride=2)
         layers["conv8"] = GlobalConvBlock(width(32), width(128), input_size // 16)
+        taps = {"conv6": channels, "conv7": width(32), "conv8": width(128)}
+        made: LandmarkHead
+        made = regression = RegressionHead(taps, num_landmarks)
+        if head == "heatmap":
+            made = HeatmapHead(
+                {"conv4": width(128), "conv5_6": width(128)},
+                width(HEATMAP_CHANNELS),
+                num_landmarks,
+                cells=input_size // 8,
+                conv=ConvBlock,
+                regression=regression,
+            )
         super().__init__(
             layers,
-            taps={"conv6": channels, "conv7": width(32), "conv8": width(128)},
+            made,
             pose_layer=("conv3_5", width(64)),
             num_landmarks=num_landmarks,
             input_size=input_size,

@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.onnx_file import open_session
+from pfld.onnx_file import open_session, output_names
 from pfld.weight_metadata import PIXELS, WeightMetadata, require_channel_order
 
 if TYPE_CHECKING:
@@ -29,6 +29,28 @@ BACKENDS = {
     "onnx-int8": "-int8.onnx",
     "openvino": ".onnx",
 }
+
+
+class Prediction(NamedTuple):
+    """What a network finds in N crops, as fractions of their sides.
+
+    Attributes:
+        landmarks: ``(N, L, 2)`` float32.
+        uncertainty: How unsure each is, ``(N, L)`` float32; NaN from networks that do not know, see
+            :attr:`pfld.weight_metadata.WeightMetadata.knows_uncertainty`.
+    """
+
+    landmarks: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls, landmarks: NDArray[np.float32], uncertainty: NDArray[np.float32] | None = None
+    ) -> Prediction:
+        """With uncertainty, or with that of a network that does not know."""
+        if uncertainty is None:
+            uncertainty = np.full(landmarks.shape[:2], np.nan, np.float32)
+        return cls(landmarks, uncertainty)
 
 
 class Backend(ABC):
@@ -54,13 +76,7 @@ class Backend(ABC):
         Raises:
             ValueError: For another shape or dtype.
         """
-        size = self.metadata.preprocessing.input_size
-        shape, dtype = np.shape(batch), getattr(batch, "dtype", type(batch).__name__)
-        if dtype != np.float32 or shape[1:] != (3, size, size):
-            raise ValueError(f"a batch is float32 (N, 3, {size}, {size}), got {dtype} {shape}")
-        if not len(batch):
-            return np.zeros((0, self.metadata.num_landmarks, 2), np.float32)
-        return self._run(batch)
+        return self.run(batch).landmarks
 
     def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Landmarks ``(N, L, 2)`` float32 in fractions of the crop.
@@ -71,23 +87,38 @@ class Backend(ABC):
         Raises:
             ValueError: For another shape or dtype.
         """
-        return in_batches(lambda batch: self(self.metadata.preprocessing(batch)), crops)
+        return self.predict_with_uncertainty(crops).landmarks
+
+    def predict_with_uncertainty(self, crops: NDArray[np.uint8]) -> Prediction:
+        """Landmarks as :meth:`predict` gives them, and how unsure each is."""
+        preprocessing = self.metadata.preprocessing
+        return in_batches(lambda part: self.run(preprocessing(part)), crops)
+
+    def run(self, batch: NDArray[np.float32]) -> Prediction:
+        """Landmarks as :meth:`__call__` gives them, and how unsure each is."""
+        size, landmarks = self.metadata.preprocessing.input_size, self.metadata.num_landmarks
+        shape, dtype = np.shape(batch), getattr(batch, "dtype", type(batch).__name__)
+        if dtype != np.float32 or shape[1:] != (3, size, size):
+            raise ValueError(f"a batch is float32 (N, 3, {size}, {size}), got {dtype} {shape}")
+        if not len(batch):
+            return Prediction.of(np.zeros((0, landmarks, 2), np.float32))
+        return self._run(batch)
 
     @abstractmethod
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What :meth:`__call__` gives, for a batch that is known to fit and not empty."""
+    def _run(self, batch: NDArray[np.float32]) -> Prediction:
+        """What a network finds in a batch that is known to fit and not empty."""
 
 
 def in_batches(
-    call: Callable[[NDArray[np.uint8]], NDArray[np.float32]], crops: NDArray[np.uint8]
-) -> NDArray[np.float32]:
+    call: Callable[[NDArray[np.uint8]], Prediction], crops: NDArray[np.uint8]
+) -> Prediction:
     """What ``call`` gives for :data:`BATCH_SIZE` crops at a time, joined.
 
     No crops are a call as well, so that they give no points and a wrong shape is noticed.
     """
     starts = range(0, max(len(crops), 1), BATCH_SIZE)
     found = [call(crops[start : start + BATCH_SIZE]) for start in starts]
-    return found[0] if len(found) == 1 else np.concatenate(found)
+    return found[0] if len(found) == 1 else Prediction(*map(np.concatenate, zip(*found)))
 
 
 class TorchBackend(Backend):
@@ -112,12 +143,16 @@ class TorchBackend(Backend):
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack memory_format
         self.threads = threads
 
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, batch: NDArray[np.float32]) -> Prediction:
         import torch
 
         pixels = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), torch_threads(self.threads):
-            return self.network(pixels).unflatten(1, (-1, 2)).numpy()
+            landmarks, uncertainty = self.network.forward_with_uncertainty(pixels)
+        return Prediction.of(
+            landmarks.unflatten(1, (-1, 2)).numpy(),
+            None if uncertainty is None else uncertainty.numpy(),
+        )
 
 
 @contextmanager
@@ -156,28 +191,31 @@ class OnnxBackend(Backend):
         super().__init__(name, path, metadata)
         self._session = session
 
-    def predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def predict_with_uncertainty(self, crops: NDArray[np.uint8]) -> Prediction:
         if self.metadata.interface != PIXELS:
-            return super().predict(crops)
+            return super().predict_with_uncertainty(crops)
         preprocessing = self.metadata.preprocessing
         preprocessing.require_crops(crops)
-        found = in_batches(lambda batch: self._answer("landmarks_px", "crops_rgb", batch), crops)
-        return found / np.float32(preprocessing.input_size)
+        found = in_batches(lambda part: self._answer("crops_rgb", part, "_px"), crops)
+        side = np.float32(preprocessing.input_size)
+        return Prediction(found.landmarks / side, found.uncertainty / side)
 
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, batch: NDArray[np.float32]) -> Prediction:
         if self.metadata.interface == PIXELS:
             raise ValueError(f"{self.path} takes uint8 crops, not a normalised batch: use predict")
-        return self._answer("landmarks", "crops", batch)
+        return self._answer("crops", batch)
 
-    def _answer(self, output: str, given: str, batch: NDArray[Any]) -> NDArray[np.float32]:
+    def _answer(self, given: str, batch: NDArray[Any], unit: str = "") -> Prediction:
+        names = output_names(knows_uncertainty=self.metadata.knows_uncertainty)
         try:
-            (found,) = self._session.run([output], {given: batch})
+            found = self._session.run([name + unit for name in names], {given: batch})
         except Exception as error:  # as above; a graph may do anything once it runs
             raise ValueError(f"{self.path} cannot be run: {error}") from error
-        expected = (len(batch), self.metadata.num_landmarks, 2)
-        if found.shape != expected:
-            raise ValueError(f"{self.path} must return {expected}, it returned {found.shape}")
-        return found
+        points = (len(batch), self.metadata.num_landmarks)
+        for values, expected in zip(found, ((*points, 2), points)):
+            if values.shape != expected:
+                raise ValueError(f"{self.path} must return {expected}, it returned {values.shape}")
+        return Prediction.of(*found)
 
 
 class OpenVinoBackend(Backend):
@@ -199,10 +237,15 @@ class OpenVinoBackend(Backend):
         }
         self._compiled = openvino.Core().compile_model(str(path), "CPU", settings)
 
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, batch: NDArray[np.float32]) -> Prediction:
         # A request serves one call at a time, so each call has its own.
-        request = self._compiled.create_infer_request()
-        return request.infer({"crops": batch})["landmarks"].copy()
+        found = self._compiled.create_infer_request().infer({"crops": batch})
+        return Prediction.of(
+            *(
+                found[name].copy()
+                for name in output_names(knows_uncertainty=self.metadata.knows_uncertainty)
+            )
+        )
 
 
 _CLASSES: dict[str, Callable[..., Backend]] = {
@@ -300,14 +343,14 @@ def _require_ports(
     """Raises ValueError unless the graph takes crops and returns landmarks as its metadata says."""
     size, landmarks = metadata.preprocessing.input_size, metadata.num_landmarks
     if metadata.interface == PIXELS:
-        expected = [
-            ("crops_rgb", "tensor(uint8)", [size, size, 3]),
-            ("landmarks_px", "tensor(float)", [landmarks, 2]),
-        ]
+        given, unit = ("crops_rgb", "tensor(uint8)", [size, size, 3]), "_px"
     else:
-        expected = [
-            ("crops", "tensor(float)", [3, size, size]),
-            ("landmarks", "tensor(float)", [landmarks, 2]),
-        ]
+        given, unit = ("crops", "tensor(float)", [3, size, size]), ""
+    shapes = ([landmarks, 2], [landmarks])
+    made = [
+        (name + unit, "tensor(float)", shape)
+        for name, shape in zip(output_names(knows_uncertainty=metadata.knows_uncertainty), shapes)
+    ]
+    expected = [given, *made]
     if ports != expected:
         raise ValueError(f"{path} must take and return {expected} per face, it has {ports}")

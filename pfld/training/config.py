@@ -10,9 +10,11 @@ from typing import Any
 
 from pfld.networks import NETWORKS
 from pfld.networks.landmark_network import INPUT_SIZES
+from pfld.weight_metadata import HEADS, architecture_name
 
 LOSSES = ("wing", "smooth-l1", "pfld", "pfld-original")
 PRECISIONS = ("no", "bf16", "fp16")
+HEAD_RATES = {"regression": 0.1, "heatmap": 1.0}  # of the trunk's learning rate
 PATHS = frozenset({"data", "out", "cache", "initial_weights", "teacher"})
 
 
@@ -36,19 +38,27 @@ class TrainingConfig:
     validation_fraction: float = _option(0.05, "part of the training pictures held out")
 
     network: str = _option("ghostone", "architecture", tuple(NETWORKS))
+    head: str = _option("regression", "how landmarks are made of feature maps", HEADS)
     width_multiplier: float = _option(1.0, "factor on all channel counts, 0.25..2")
     input_size: int = _option(112, "side of the crop in pixels", tuple(INPUT_SIZES))
     num_conv_branches: int = _option(6, "convolution branches of a MobileOne block")
     plain_branches: bool = _option(False, "train branch by branch instead of folded (slow)")
-    initial_weights: str = _option("", "weight file to start from")
+    initial_weights: str = _option(
+        "", "weight file to start from; one with another --head gives its trunk"
+    )
     frozen_statistics: bool = _option(
         False, "normalise by the running statistics of --initial-weights, twice as fast"
+    )
+    frozen_layers: str = _option(
+        "", "last layer, such as conv3_3, that stays as in --initial-weights with all before it"
     )
 
     faces: int = _option(200_000, "augmented faces to see in all")
     batch_size: int = _option(64, "faces per step, over all processes")
     lr: float = _option(2e-3, "peak learning rate")
-    head_lr_fraction: float = _option(0.1, "learning rate of the head, as a fraction of --lr")
+    head_lr_fraction: float = _option(
+        0.0, "learning rate of the head over --lr; 0: 0.1 for regression, 1 for heatmaps"
+    )
     no_floor: bool = _option(False, "let kernels of conv8 sink until no face wakes them")
     final_lr_fraction: float = _option(0.01, "learning rate at the end, as a fraction of the peak")
     warmup: float = _option(0.03, "part of the run over which the learning rate rises")
@@ -66,7 +76,10 @@ class TrainingConfig:
     wing_width_end: float = _option(0.0, "what --wing-width shrinks or grows to; 0: it stays")
     beta: float = _option(1.0, "where SmoothL1 turns linear, in crop pixels")
     fraction_units: bool = _option(False, "feed losses fractions of the crop, as was published")
-    no_mean_shape: bool = _option(False, "leave the head's bias at its random start")
+    no_mean_shape: bool = _option(False, "leave the head at its random start")
+    parts_weight: float = _option(
+        0.3, "weight of the losses of a heatmap head's two answers, beside that of its landmarks"
+    )
     pose_repeats: int = _option(1, "how often faces in large pose come in a pass over all faces")
     label_trust: float = _option(
         0.0, "spread of labels, of a face's diagonal, that halves its weight; 0: all weigh alike"
@@ -90,7 +103,7 @@ class TrainingConfig:
             _require_choice(entry, getattr(self, entry.name))
         positive = (
             "width_multiplier", "num_conv_branches", "faces", "batch_size", "lr", "wing_width",
-            "wing_epsilon", "beta", "head_lr_fraction", "pose_repeats", "evaluate_every",
+            "wing_epsilon", "beta", "pose_repeats", "evaluate_every",
             "checkpoint_minutes", "synthetic_faces",
         )  # fmt: skip
         for name in positive:
@@ -108,7 +121,11 @@ class TrainingConfig:
                 f"--augmentation-start times --augmentation must be from 0 to 1, got "
                 f"{self.augmentation_start} times {self.augmentation}"
             )
-        for name in ("weight_decay", "clip", "seed", "label_trust", "wing_width_end"):
+        not_negative = (
+            "weight_decay", "clip", "seed", "label_trust", "wing_width_end", "head_lr_fraction",
+            "parts_weight",
+        )  # fmt: skip
+        for name in not_negative:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{flag(name)} must not be negative, got {getattr(self, name)}")
         if self.ema == 1:
@@ -117,12 +134,24 @@ class TrainingConfig:
             raise ValueError("--label-trust goes with --loss wing or smooth-l1")
         if self.frozen_statistics and not self.initial_weights:
             raise ValueError("--frozen-statistics needs --initial-weights, which have statistics")
+        if self.frozen_layers and not self.initial_weights:
+            raise ValueError("--frozen-layers needs --initial-weights, which have learnt something")
         if self.faces < self.batch_size:
             raise ValueError(f"--faces {self.faces} is less than one batch of {self.batch_size}")
 
     @property
     def steps(self) -> int:
         return self.faces // self.batch_size
+
+    @property
+    def architecture(self) -> str:
+        """Network and head in a word, as weight files are named."""
+        return architecture_name(self.network, self.head)
+
+    @property
+    def head_rate(self) -> float:
+        """Learning rate of the head as a fraction of that of the trunk."""
+        return self.head_lr_fraction or HEAD_RATES[self.head]
 
     @property
     def out_dir(self) -> Path:

@@ -35,6 +35,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
         return WeightMetadata(
             config.network,
             trainer.preprocessing,
+            head=config.head,
             landmark_scheme=trainer.faces.scheme.name,
             width_multiplier=config.width_multiplier,
             num_conv_branches=config.num_conv_branches,

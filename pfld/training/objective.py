@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from pfld.data.pose import head_pose
 from pfld.losses import pfld_loss, smooth_l1_loss, wing_loss
 from pfld.networks import AuxiliaryNet, LandmarkNetwork
+from pfld.networks.heads import Located
 from pfld.training.config import TrainingConfig
 
 
 class TrainedModule(nn.Module):
     """A network and, where the loss wants poses, the auxiliary net: all that is optimised.
 
-    ``forward`` gives landmarks ``(B, 2 * L)`` and angles ``(B, 3)`` in radians or None. One module, so
-    that everything passes through the wrapper of a distributed run.
+    ``forward`` gives what the head located, in fractions, and angles ``(B, 3)`` in radians or None. One
+    module, so that everything passes through the wrapper of a distributed run.
     """
 
     def __init__(self, network: LandmarkNetwork, *, with_pose: bool) -> None:
@@ -24,9 +25,9 @@ class TrainedModule(nn.Module):
         self.network = network
         self.auxiliary = AuxiliaryNet.for_network(network) if with_pose else None
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        landmarks, features = self.network.forward_with_pose_features(images)
-        return landmarks, None if self.auxiliary is None else self.auxiliary(features)
+    def forward(self, images: Tensor) -> tuple[Located, Tensor | None]:
+        located, features = self.network.locate(images)
+        return located, None if self.auxiliary is None else self.auxiliary(features)
 
 
 def wants_pose(config: TrainingConfig) -> bool:
@@ -35,7 +36,7 @@ def wants_pose(config: TrainingConfig) -> bool:
 
 def landmark_loss(
     config: TrainingConfig,
-    prediction: Tensor,
+    located: Located,
     angles: Tensor | None,
     target: Tensor,
     attributes: Tensor,
@@ -43,10 +44,10 @@ def landmark_loss(
     face_weights: Tensor | None = None,
     wing_width: float | None = None,
 ) -> Tensor:
-    """The configured loss, per coordinate; a scalar.
+    """The configured loss, per coordinate; a scalar. Parts of the answer have theirs added.
 
     Args:
-        prediction: ``(B, 2 * L)``, fractions of the crop.
+        located: Fractions of the crop.
         angles: ``(B, 3)`` radians from the auxiliary net; None where the loss wants none.
         target: ``(B, L, 2)``, fractions of the crop.
         attributes: ``(B, 6)`` of 0 or 1.
@@ -54,27 +55,32 @@ def landmark_loss(
         wing_width: Another than ``config``'s.
     """
     unit = 1.0 if config.fraction_units else float(config.input_size)
-    prediction, target = prediction.float() * unit, target.flatten(1) * unit
-    coordinates = target.shape[1]
-    if config.loss == "wing":
-        width, epsilon = wing_width or config.wing_width, config.wing_epsilon
-        loss = wing_loss(
-            prediction, target, width=width, epsilon=epsilon, face_weights=face_weights
+    target_px = target.flatten(1) * config.input_size
+
+    def loss_of(points: Tensor) -> Tensor:
+        prediction, wanted = points.flatten(1).float() * unit, target.flatten(1) * unit
+        if config.loss == "wing":
+            width, epsilon = wing_width or config.wing_width, config.wing_epsilon
+            return wing_loss(
+                prediction, wanted, width=width, epsilon=epsilon, face_weights=face_weights
+            )
+        if config.loss == "smooth-l1":
+            return smooth_l1_loss(prediction, wanted, beta=config.beta, face_weights=face_weights)
+        assert angles is not None  # the losses that are left want poses
+        loss, _ = pfld_loss(
+            prediction,
+            wanted,
+            angles.float(),
+            _pose_labels(target_px),
+            attributes,
+            original_weighting=config.loss == "pfld-original",
         )
-        return loss / coordinates
-    if config.loss == "smooth-l1":
-        loss = smooth_l1_loss(prediction, target, beta=config.beta, face_weights=face_weights)
-        return loss / coordinates
-    assert angles is not None  # the losses that are left want poses
-    loss, _ = pfld_loss(
-        prediction,
-        target,
-        angles.float(),
-        _pose_labels(target / unit * config.input_size),
-        attributes,
-        original_weighting=config.loss == "pfld-original",
-    )
-    return loss / coordinates
+        return loss
+
+    loss = loss_of(located.landmarks)
+    if config.parts_weight:
+        loss = loss + config.parts_weight * sum(map(loss_of, located.parts))
+    return loss / target_px.shape[1]
 
 
 def _pose_labels(target_px: Tensor) -> Tensor:
@@ -82,10 +88,3 @@ def _pose_labels(target_px: Tensor) -> Tensor:
     points = target_px.detach().unflatten(1, (-1, 2)).cpu().numpy()
     angles = np.nan_to_num(head_pose(points))
     return torch.from_numpy(angles).to(target_px.device, torch.float32)
-
-
-def start_at_mean_shape_(network: LandmarkNetwork, mean_shape: Tensor) -> None:
-    """Makes a fresh network answer ``mean_shape`` ``(L, 2)`` to whatever it sees, nearly."""
-    with torch.no_grad():
-        network.fc.weight.mul_(0.1)
-        network.fc.bias.copy_(mean_shape.flatten())

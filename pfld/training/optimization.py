@@ -17,17 +17,20 @@ def make_optimizer(
 ) -> torch.optim.AdamW:
     """AdamW over all parameters: kernels and matrices decay, biases and batch norms do not.
 
-    The head moves at ``head_lr_fraction`` of the others' rate. No batch norm follows it, and the
-    averages it reads are never negative, so Adam's equal steps add up over them: at the full rate one
-    step moves all points by half a crop, and every layer below pays for it.
+    The head moves at ``head_rate`` times the others' rate. A regression head wants a low one: no batch
+    norm follows it, and the averages it reads are never negative, so Adam's equal steps add up over
+    them: at the full rate one step moves all points by half a crop, and every layer below pays for it.
+    Frozen parameters are left out.
 
     Args:
         fused: Take PyTorch's fused implementation, for devices that have one.
     """
-    head = {id(parameter) for parameter in module.network.fc.parameters()}
+    head = {id(parameter) for parameter in module.network.head.parameters()}
     groups = []
-    for in_head, fraction in ((False, 1.0), (True, config.head_lr_fraction)):
-        parameters = [p for p in module.parameters() if (id(p) in head) == in_head]
+    for in_head, fraction in ((False, 1.0), (True, config.head_rate)):
+        parameters = [
+            p for p in module.parameters() if p.requires_grad and (id(p) in head) == in_head
+        ]
         for decays, weight_decay in ((True, config.weight_decay), (False, 0.0)):
             members = [p for p in parameters if (p.ndim > 1) == decays]
             groups.append(

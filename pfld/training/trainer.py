@@ -21,7 +21,6 @@ from pfld.training.faces import FaceBatches, label_weights, mean_shape
 from pfld.training.objective import (
     TrainedModule,
     landmark_loss,
-    start_at_mean_shape_,
     wants_pose,
 )
 from pfld.training.optimization import (
@@ -38,7 +37,8 @@ from pfld.training.schedule import (
     wing_width,
 )
 from pfld.training.teacher import Teacher
-from pfld.weights import load_state, load_weights
+from pfld.training.transfer import freeze_layers_, start_from_
+from pfld.weights import load_state
 
 # Options that may differ between a run and its resumption: they say where, when and how, not what.
 MAY_CHANGE = frozenset(
@@ -77,7 +77,12 @@ class Trainer:
         self._losses: list[Tensor] = []
 
         torch.manual_seed(config.seed)
-        module = TrainedModule(self._network(faces), with_pose=wants_pose(config))
+        network = self._network(faces)
+        self._fresh_head = bool(config.initial_weights) and start_from_(
+            network, config.initial_weights, config.network
+        )
+        self._frozen_layers = freeze_layers_(network, config.frozen_layers)
+        module = TrainedModule(network, with_pose=wants_pose(config))
         set_folded_training(module, enabled=not config.plain_branches)
         if config.synchronize:
             synchronize_moments(module)
@@ -88,7 +93,8 @@ class Trainer:
         optimizer = make_optimizer(module, config, fused=fused)
         self.module, self.optimizer = accelerator.prepare(module, optimizer)
         self.average = WeightAverage(self.network, config.ema) if config.ema else None
-        self.floor = None if config.no_floor else FloorOfGlobalConv(self.network)
+        has_floor = config.head == "regression" and not config.no_floor
+        self.floor = FloorOfGlobalConv(self.network) if has_floor else None
         self.teacher = (
             Teacher(config.teacher, faces.scheme, accelerator.device) if config.teacher else None
         )
@@ -97,6 +103,7 @@ class Trainer:
         config = self.config
         network = build_network(
             config.network,
+            head=config.head,
             width_multiplier=config.width_multiplier,
             num_landmarks=faces.scheme.num_landmarks,
             input_size=config.input_size,
@@ -104,11 +111,20 @@ class Trainer:
         )
         if not config.no_mean_shape:
             shape = mean_shape(faces, self.training, self.preprocessing.crop_scale)
-            start_at_mean_shape_(network, shape)
-        if config.initial_weights:
-            start, _ = load_weights(config.initial_weights, network=config.network)
-            load_state(network, start.state_dict())
+            network.head.start_at_mean_shape_(shape)
         return network
+
+    def _hold_statistics_(self) -> None:
+        """Puts batch norms that are to keep their statistics into eval mode, after ``train()``.
+
+        A fresh head has none to keep.
+        """
+        if self.config.frozen_statistics:
+            freeze_statistics_(self.module)
+            if self._fresh_head:
+                self.network.head.train()
+        for layer in self._frozen_layers:
+            freeze_statistics_(layer)
 
     @property
     def network(self) -> LandmarkNetwork:
@@ -142,15 +158,14 @@ class Trainer:
         set_learning_rate_(self.optimizer, config, self.step_number)
         images, landmarks, attributes = self.batch(self.step_number)
         self.module.train()
-        if config.frozen_statistics:
-            freeze_statistics_(self.module)
+        self._hold_statistics_()
         with accelerator.autocast():
-            prediction, angles = self.module(self.faces.normalized(images))
+            located, angles = self.module(self.faces.normalized(images))
 
         def distance_to(points: Tensor) -> Tensor:
             return landmark_loss(
                 config,
-                prediction,
+                located,
                 angles,
                 points,
                 attributes,
@@ -248,4 +263,4 @@ class Trainer:
 def published_name(config: TrainingConfig) -> str:
     """What a run's weight files are called: the network, with its width where that is not 1."""
     width = "" if config.width_multiplier == 1 else f"-w{config.width_multiplier:g}"
-    return f"{config.network}{width}"
+    return f"{config.architecture}{width}"
