@@ -124,6 +124,19 @@ def pfld_loss(
     return _finite(loss, **inputs), squared.mean()
 
 
+def calibration_loss(uncertainty: Tensor, error: Tensor) -> Tensor:
+    """Mean of ``error / uncertainty + ln(uncertainty)``, least where one is the other's expectation.
+
+    It is the negative logarithm of the likelihood of exponentially distributed errors. Only
+    ``uncertainty`` gets a gradient.
+
+    Args:
+        uncertainty: Expected errors ``(B, N)``, positive.
+        error: Distances from the truth ``(B, N)``, in the same unit.
+    """
+    return (error.detach() / uncertainty + uncertainty.log()).mean()
+
+
 def _mean_over_faces(loss: Tensor, weights: Tensor | None) -> Tensor:
     faces = loss.flatten(1).sum(1)
     return (faces if weights is None else faces * weights).mean()

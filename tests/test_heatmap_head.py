@@ -16,6 +16,7 @@ from pfld import build_network, reparameterize
 from pfld.blocks import MobileOneBlock
 from pfld.data.synthetic import synthetic_faces
 from pfld.export import export_onnx
+from pfld.losses import calibration_loss
 from pfld.networks import NETWORKS
 from pfld.quantize import quantize_onnx
 from pfld.runtime.backends import load_backend, load_own_backend
@@ -105,29 +106,35 @@ def test_a_sharp_heatmap_is_a_place_with_a_small_spread():
     cell = 1.2 / 14
     place = torch.tensor([9.5, 3.5]) * cell - 0.1
     assert_close(sharp.landmarks[0, 0], place)
-    assert sharp.uncertainty.item() < 1e-3
     assert_close(double.landmarks[0, 0], place - torch.tensor([2 * cell, 0]))
-    assert double.uncertainty.item() == pytest.approx(2 * cell, rel=1e-3)
+    assert_close(sharp.uncertainty, expected_error(sharp, variance=0.0), rtol=1e-3, atol=0)
+    assert_close(double.uncertainty, expected_error(double, (2 * cell) ** 2), rtol=1e-3, atol=0)
 
 
-def test_uncertainty_grows_as_the_two_answers_part():
+def expected_error(located, variance):
+    """Of a fresh head."""
+    regressed, expected = located.parts
+    apart = (regressed - expected).norm(dim=2)
+    return (math.exp(-3) * variance + math.exp(-2) * apart**2 + math.exp(-10)).sqrt()
+
+
+def test_landmarks_lie_between_the_two_answers():
     head = small(num_landmarks=1).head.eval()
     with torch.no_grad():
         head.trust.fill_(0.0)  # half and half
-        found = []
-        for x in (0.5, 0.9):
-            head.regression.bias.copy_(torch.tensor([x, 0.5]))
-            found.append(head.locate(ZEROS))
-    assert_close(found[0].parts[1], found[1].parts[1])
-    apart = found[1].parts[0] - found[1].parts[1]
-    assert_close(found[1].landmarks, found[1].parts[1] + apart / 2)
-    assert_close(
-        found[1].uncertainty.square() - found[0].uncertainty.square(),
-        (
-            0.25 * apart.square().sum(2)
-            - 0.25 * (found[0].parts[0] - found[0].parts[1]).square().sum(2)
-        ),
-    )
+        located = head.locate(ZEROS)
+    assert_close(located.landmarks, (located.parts[0] + located.parts[1]) / 2)
+
+
+def test_calibration_teaches_the_uncertainty_and_nothing_else():
+    network = small(num_landmarks=3)
+    located, _ = network.locate(torch.randn(4, 3, 112, 112))
+    error = (located.landmarks - POINTS).norm(dim=2)
+    calibration_loss(located.uncertainty, error).backward()
+    taught = {name for name, p in network.named_parameters() if p.grad is not None}
+    assert taught == {
+        f"heatmap.{name}" for name in ("error_of_spread", "error_of_distance", "least_error")
+    }
 
 
 def test_a_spread_heatmap_weighs_less_where_that_was_learnt():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from pfld.losses import pfld_loss, smooth_l1_loss, wing_loss
+from pfld.losses import calibration_loss, pfld_loss, smooth_l1_loss, wing_loss
 
 
 @given(st.floats(-40, 40))
@@ -72,3 +72,11 @@ def test_bad_input_is_named():
         smooth_l1_loss(good, good, beta=0)
     with pytest.raises(ValueError, match=r"attributes must have shape \(2, 6\)"):
         pfld_loss(good, good, torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(2, 5))
+
+
+def test_calibration_is_best_where_uncertainty_is_the_expected_error():
+    generator = torch.Generator().manual_seed(0)
+    error = torch.empty(4000, 2, dtype=torch.float64).exponential_(1 / 0.03, generator=generator)
+    at = [calibration_loss(torch.full_like(error, u), error).item() for u in (0.025, 0.03, 0.036)]
+    assert at[1] < min(at[0], at[2])
+    assert at[1] == pytest.approx(1 + math.log(0.03), abs=0.05)

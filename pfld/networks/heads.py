@@ -25,7 +25,8 @@ class Located(NamedTuple):
 
     Attributes:
         landmarks: ``(B, L, 2)``.
-        uncertainty: How unsure each landmark is, ``(B, L)``; None where the head does not know.
+        uncertainty: Expected distance of each landmark from the truth, ``(B, L)``; None where the head
+            does not know. Its gradient reaches nothing but what it is calibrated with.
         parts: The answers ``(B, L, 2)`` that the landmarks were put together from, to be trained as
             well.
     """
@@ -92,12 +93,13 @@ class HeatmapHead(LandmarkHead):
 
     Maps of two layers are brought to as many channels and one size, added, mixed by a depthwise and a
     1x1 convolution, and become one map of ``cells x cells`` for each landmark. Each gets a learnt prior
-    added, and a softmax is taken over it. Its mean is where the landmark is expected; its spread is the
-    root of the variance of x plus that of y. Cells reach over the crop's edges, so that landmarks may
-    lie outside.
+    added, and a softmax is taken over it. Its mean is where the landmark is expected. Cells reach over
+    the crop's edges, so that landmarks may lie outside.
 
     A heatmap sees where a point is, the regression what the whole face looks like. The landmark lies
-    between the two answers, at a weight learnt for each point and for how spread its heatmap is.
+    between the two answers, at a weight learnt for each point and for how spread its heatmap is. How far
+    off it may be follows from that spread and from how far apart the two answers are, calibrated for
+    each point (:func:`pfld.losses.calibration_loss`).
 
     Args:
         taps: Channels of each layer read; their maps have ``cells`` or half as many a side.
@@ -137,6 +139,10 @@ class HeatmapHead(LandmarkHead):
         # Logit of the heatmap's weight at a typical spread, and how much it falls with its logarithm.
         self.trust = nn.Parameter(torch.full((num_landmarks,), -1.0))
         self.trust_slope = nn.Parameter(torch.zeros(num_landmarks))
+        # Logarithms of what each adds to the squared expected error, by point.
+        self.error_of_spread = nn.Parameter(torch.full((num_landmarks,), -3.0))
+        self.error_of_distance = nn.Parameter(torch.full((num_landmarks,), -2.0))
+        self.least_error = nn.Parameter(torch.full((num_landmarks,), -10.0))
         self.register_buffer("moments", _moments(cells), persistent=False)
 
     def locate(self, maps: Mapping[str, Tensor]) -> Located:
@@ -151,9 +157,11 @@ class HeatmapHead(LandmarkHead):
             weight = (self.trust[:, None] - self.trust_slope[:, None] * excess).sigmoid()
             apart = expected - regressed
             landmarks = regressed + weight * apart
-            # The variance of a mixture: within its parts, of which one has none, and between them.
-            between = apart.square().sum(2, keepdim=True)
-            uncertainty = (weight * (variance + (1 - weight) * between)).sqrt().squeeze(2)
+            uncertainty = (
+                self.error_of_spread.exp() * variance.detach().squeeze(2)
+                + self.error_of_distance.exp() * apart.detach().square().sum(2)
+                + self.least_error.exp()
+            ).sqrt()
         return Located(landmarks, uncertainty, (regressed, expected))
 
     def _joined(self, maps: Mapping[str, Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pfld.data.pose import head_pose
-from pfld.losses import pfld_loss, smooth_l1_loss, wing_loss
+from pfld.losses import calibration_loss, pfld_loss, smooth_l1_loss, wing_loss
 from pfld.networks import AuxiliaryNet, LandmarkNetwork
 from pfld.networks.heads import Located
 from pfld.training.config import TrainingConfig
@@ -44,7 +44,8 @@ def landmark_loss(
     face_weights: Tensor | None = None,
     wing_width: float | None = None,
 ) -> Tensor:
-    """The configured loss, per coordinate; a scalar. Parts of the answer have theirs added.
+    """The configured loss, per coordinate; a scalar. Parts of the answer and the calibration of its
+    uncertainty have theirs added.
 
     Args:
         located: Fractions of the crop.
@@ -80,7 +81,11 @@ def landmark_loss(
     loss = loss_of(located.landmarks)
     if config.parts_weight:
         loss = loss + config.parts_weight * sum(map(loss_of, located.parts))
-    return loss / target_px.shape[1]
+    loss = loss / target_px.shape[1]
+    if located.uncertainty is not None:
+        error = (located.landmarks - target).norm(dim=2)
+        loss = loss + calibration_loss(located.uncertainty, error)
+    return loss
 
 
 def _pose_labels(target_px: Tensor) -> Tensor:
