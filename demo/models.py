@@ -15,7 +15,7 @@ from turns import Turns
 
 from pfld.runtime.backends import BACKENDS, Backend, load_backend, shipped_networks
 from pfld.runtime.detector import FaceDetector
-from pfld.runtime.landmarker import FaceLandmarker
+from pfld.runtime.landmarker import DOUBTFUL_SCORE, FaceLandmarker
 from pfld.weight_metadata import WeightMetadata
 
 MODE_TITLES = {
@@ -91,7 +91,7 @@ class Models:
             name: tuple(mode for mode, names in shipped.items() if name in names)
             for name in networks
         }
-        self.detector = FaceDetector()
+        self.detector = FaceDetector(min_score=DOUBTFUL_SCORE)
         self.turns = Turns(os.cpu_count() or 1)
         self._load = load
         self._loaded: dict[Choice, Backend] = {}

@@ -37,7 +37,8 @@ def json_line(
 def csv_header(num_landmarks: int) -> list[str]:
     """Names of the columns."""
     points = [f"{axis}_{index}" for index in range(num_landmarks) for axis in "xy"]
-    return [*_ABOUT, *_BOX, "score", "quality", *_POSE, *_OPENINGS, *points]
+    unsure = [f"uncertainty_{index}" for index in range(num_landmarks)]
+    return [*_ABOUT, *_BOX, "score", "quality", *_POSE, *_OPENINGS, *points, *unsure]
 
 
 def csv_rows(line: str) -> Iterator[list[Any]]:
@@ -51,4 +52,5 @@ def csv_rows(line: str) -> Iterator[list[Any]]:
         numbers = [*face["box"], face["score"], face["quality"], *map(face["pose"].get, _POSE)]
         openings = [*face.get("eye_opening", (None, None)), face.get("mouth_opening")]
         points = [value for point in face["landmarks"] for value in point]
-        yield [*about, face.get("id", index), *numbers, *openings, *points]
+        unsure = face.get("point_uncertainty", [None] * len(face["landmarks"]))
+        yield [*about, face.get("id", index), *numbers, *openings, *points, *unsure]

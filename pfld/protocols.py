@@ -172,7 +172,7 @@ class DetectorCrops(Protocol[PictureRoll]):
         if not roll.unmoved:
             image = turned.extract(image, side)
             targets = [turned.to_crop(target) * side for target in targets]
-        detected = self.landmarker.detect(image, thorough=True)
+        detected = self.landmarker.detect(image, thorough=True, doubtful=True)
         num_landmarks = self.landmarker.backend.metadata.num_landmarks
         found = np.full((len(targets), num_landmarks, 2), np.nan)
         for index, target in enumerate(targets):
@@ -180,7 +180,10 @@ class DetectorCrops(Protocol[PictureRoll]):
             shared = overlaps(square, [face.box for face in detected])[0]
             if shared.max(initial=0) < MATCHING_OVERLAP:
                 continue
-            (face,) = self.landmarker.refine(image, [detected[int(shared.argmax())]])
+            candidate = detected[int(shared.argmax())]
+            (face,) = self.landmarker.refine(image, [candidate])
+            if not self.landmarker.believes(candidate, face):
+                continue
             found[index] = (
                 face.landmarks if roll.unmoved else turned.to_image(face.landmarks / side)
             )

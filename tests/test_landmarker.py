@@ -102,7 +102,7 @@ def test_a_mirror_takes_a_bias_out_and_lowers_the_quality():
     (straight,) = FaceLandmarker(Constant(), Fixed(face))(image)
     biased = FaceLandmarker(Constant(bias=0.03), Fixed(face))
     crop = FaceCrop(320, 240, 200)
-    landmarks, quality = biased.locate(image, [crop])
+    landmarks, quality, _ = biased.locate(image, [crop])
     assert_allclose(landmarks[0].mean(axis=0)[0], 320 + 0.03 * 200, atol=0.1)
     assert straight.quality > 0.99 and quality[0] < 0.01
     (faced,) = biased.refine(image, [face])
@@ -128,8 +128,9 @@ def test_mirror_pairs_are_those_of_the_scheme():
 def test_no_crops_and_no_faces_give_none():
     landmarker = FaceLandmarker(Constant(), Fixed())
     image = np.zeros((50, 60, 3), np.uint8)
-    landmarks, quality = landmarker.locate(image, [])
+    landmarks, quality, uncertainty = landmarker.locate(image, [])
     assert landmarks.shape == (0, 98, 2) and quality.shape == (0,)
+    assert uncertainty.shape == (0, 98)
     assert landmarker(image) == [] and landmarker.refine(image, []) == []
 
 
@@ -185,3 +186,60 @@ def test_no_torch_is_needed():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Networks that know how unsure they are
+
+
+class Unsure(Constant):
+    """Knows its expected error: ``error`` of the crop's side at every point."""
+
+    def __init__(self, error, bias=0.0):
+        super().__init__(bias)
+        self.metadata = WeightMetadata("ghostone", head="heatmap")
+        self.error = error
+
+    def _run(self, batch):
+        found = super()._run(batch)
+        return Prediction(found.landmarks, np.full((len(batch), 98), self.error, np.float32))
+
+
+def test_uncertainty_comes_in_pixels_and_quality_from_it_without_a_mirror():
+    image, crop = np.zeros((480, 640, 3), np.uint8), FaceCrop(320, 240, 200)
+    eyes = np.linalg.norm(SHAPE[60] - SHAPE[72]) / 1.2
+    for error, expected in ((0.03 * eyes, 0.99), (0.1 * eyes, 0.5), (0.3 * eyes, 0.02)):
+        backend = Unsure(error, bias=0.03)
+        landmarker = FaceLandmarker(backend, Fixed())
+        located = landmarker.locate(image, [crop])
+        assert_allclose(located.uncertainty, error * 200, rtol=1e-5)
+        assert_allclose(located.quality, expected, atol=0.02)
+        assert_allclose(landmarker.locate(image, [crop], rate=False).quality, located.quality)
+        assert [len(batch) for batch in backend.seen] == [1, 1]
+
+
+def test_faces_carry_their_points_uncertainty():
+    image, face = np.zeros((480, 640, 3), np.uint8), detected(320, 240, 150)
+    (found,) = FaceLandmarker(Unsure(0.01), Fixed(face))(image)
+    side = 1.2 * np.ptp(found.landmarks, axis=0).max()
+    assert_allclose(found.point_uncertainty, 0.01 * side, rtol=0.01)
+    assert found.to_dict()["point_uncertainty"] == [round(0.01 * side, 2)] * 98
+    (without,) = FaceLandmarker(Constant(), Fixed(face))(image)
+    assert without.point_uncertainty is None and "point_uncertainty" not in without.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("error", "score", "found"),
+    [(0.01, 0.35, 1), (0.2, 0.35, 0), (0.2, 0.9, 1), (0.01, 0.9, 1)],
+    ids=["sure-points", "unsure-points", "sure-detector", "both"],
+)
+def test_what_the_detector_doubts_is_a_face_where_its_points_are_sure(error, score, found):
+    image, face = np.zeros((480, 640, 3), np.uint8), detected(320, 240, 150, score=score)
+    landmarker = FaceLandmarker(Unsure(error), Fixed(face))
+    assert len(landmarker(image)) == found
+    assert len(landmarker.detect(image)) == (score > 0.5)
+    assert len(landmarker.detect(image, doubtful=True)) == 1
+
+
+def test_without_uncertainty_the_detector_alone_decides():
+    image, face = np.zeros((480, 640, 3), np.uint8), detected(320, 240, 150, score=0.35)
+    assert FaceLandmarker(Constant(), Fixed(face))(image) == []

@@ -66,7 +66,8 @@ class KnowingLandmarker:
     def locate(self, image, crops, *, rate=True):
         self._count()
         points = np.stack([self._points(float(image.mean()))] * len(crops))
-        return points, np.full(len(crops), 0.8, np.float32)
+        unsure = np.full(points.shape[:2], np.nan, np.float32)
+        return points, np.full(len(crops), 0.8, np.float32), unsure
 
     def _count(self):
         self.calls += 1
@@ -221,7 +222,7 @@ def test_csv_says_the_same_as_json(tmp_path):
     rows = table(tmp_path / "out")
     lines = [line for line in results(tmp_path / "out") if line["faces"]]
     assert len(rows) == len(lines) == 11
-    assert list(rows[0]) == csv_header(98) and len(rows[0]) == 16 + 2 * 98
+    assert list(rows[0]) == csv_header(98) and len(rows[0]) == 16 + 3 * 98
     for row, line in zip(rows, lines):
         (face,) = line["faces"]
         assert row["source"] == line["source"] and row["face_id"] == "1"

@@ -74,7 +74,7 @@ def test_the_detector_is_handed_the_very_picture_that_was_read(annotated, monkey
         read.append(read_picture(path))
         return read[-1]
 
-    def detect_and_note(self, image_rgb, thorough=False):
+    def detect_and_note(self, image_rgb, thorough=False, doubtful=False):
         given.append(image_rgb)
         return []
 
@@ -92,7 +92,7 @@ def test_a_roll_at_which_no_face_is_found_is_no_number(annotated, monkeypatch, t
     monkeypatch.setattr(
         FaceLandmarker,
         "detect",
-        lambda self, image, thorough=False: (
+        lambda self, image, thorough=False, doubtful=False: (
             detect(self, image, thorough) if image.shape == upright else []
         ),
     )

@@ -107,7 +107,8 @@ class Scene:
                 points = person.landmarks(self.time_s)
                 quality.append(0.95)
             landmarks.append(points + self.rng.normal(0, self.noise, points.shape))
-        return np.array(landmarks, np.float32), np.array(quality, np.float32)
+        rated = np.array(quality if rate else [np.nan] * len(quality), np.float32)
+        return np.array(landmarks, np.float32), rated, np.full((len(crops), 98), np.nan, np.float32)
 
 
 def play(tracker, scene, until_s, fps=FPS):

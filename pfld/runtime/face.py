@@ -33,14 +33,18 @@ class Face:
         landmarks: ``(L, 2)`` float32 in pixels of the picture; the top left corner is 0, 0.
         score: How sure the detector was, 0..1; for a face followed through a video, when last detected.
         quality: How likely the landmarks' error is under 10 % of the distance of the outer eye corners,
-            as far as the network agrees with itself in a mirror: 0..1.
+            0..1: from their uncertainty or, where the network does not know it, from how far it agrees
+            with itself in a mirror.
         identity: A number that stays with a face through a video; None for stills.
+        point_uncertainty: How far off each landmark may be, in pixels of the picture, ``(L,)`` float32:
+            its expected error. None from networks that do not know, those with a regression head.
     """
 
     landmarks: NDArray[np.float32]
     score: float
     quality: float
     identity: int | None = None
+    point_uncertainty: NDArray[np.float32] | None = None
 
     @cached_property
     def box(self) -> NDArray[np.float32]:
@@ -81,6 +85,8 @@ class Face:
             "pose": {name: round(angle, 2) for name, angle in self.pose._asdict().items()},
             "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in self.landmarks],
         }
+        if self.point_uncertainty is not None:
+            values["point_uncertainty"] = [round(float(px), 2) for px in self.point_uncertainty]
         if self.identity is not None:
             values["id"] = self.identity
         if len(self.landmarks) == WFLW_98.num_landmarks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop, extract_all
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
-from pfld.runtime.backends import Backend, load_backend
+from pfld.runtime.backends import Backend, Prediction, load_backend
 from pfld.runtime.detector import DetectedFace, FaceDetector
 from pfld.runtime.face import Face
 from pfld.runtime.pictures import as_rgb
@@ -31,6 +32,27 @@ _FLIP_COST = 0.04  # of score, for a way up the detector has not seen
 # A network's mean disagreement with itself in a mirror, in crop sides, at which every other face has
 # an error over 10 %, and how fast that changes. Fitted to validation faces.
 _DOUBT, _DOUBT_WIDTH = 0.028, 0.0045
+# The same for expected errors, in distances of the outer eye corners, and their logarithm.
+_EXPECTED_ERROR, _EXPECTED_ERROR_WIDTH = 0.10, 0.25
+_LEAST_EYE_DISTANCE = 0.1  # of a face's longer side; in profile eye corners nearly coincide
+
+DOUBTFUL_SCORE = 0.3  # of a detector, from which sure landmarks make a face of what it sees
+_BELIEVED_QUALITY = 0.8  # of landmarks that do
+
+
+class LocatedFaces(NamedTuple):
+    """Landmarks of F faces, in pixels of the picture.
+
+    Attributes:
+        landmarks: ``(F, L, 2)`` float32.
+        quality: ``(F,)``, 0..1, see :class:`pfld.runtime.face.Face`; NaN where it was not asked for and
+            takes a second look.
+        uncertainty: How far off each landmark may be ``(F, L)``; NaN where the network does not know.
+    """
+
+    landmarks: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
 
 
 class FaceLandmarker:
@@ -39,11 +61,22 @@ class FaceLandmarker:
     Args:
         backend: The network, see :func:`pfld.runtime.backends.load_backend`.
         detector: Made anew by default.
+        min_score: What the detector is less sure of is a face only where the network says how unsure
+            its landmarks are, and they are sure; between 0 and 1.
     """
 
-    def __init__(self, backend: Backend, detector: FaceDetector | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        detector: FaceDetector | None = None,
+        *,
+        min_score: float = 0.5,
+    ) -> None:
         self.backend = backend
-        self.detector = FaceDetector() if detector is None else detector
+        self.min_score = min_score
+        if detector is None:
+            detector = FaceDetector(min_score=self._least_score())
+        self.detector = detector
         scheme = backend.metadata.scheme
         self._mirror = list(scheme.mirror)
         self._upright = _upright_shape(scheme)
@@ -67,8 +100,15 @@ class FaceLandmarker:
         Raises:
             FileNotFoundError, ValueError, ImportError: As these two have it.
         """
-        detector = FaceDetector(min_score=min_score, max_faces=max_faces)
-        return cls(load_backend(weights, backend, threads=threads), detector)
+        landmarker = cls(load_backend(weights, backend, threads=threads), min_score=min_score)
+        landmarker.detector.max_faces = max_faces
+        return landmarker
+
+    def _least_score(self) -> float:
+        """Of what the detector is asked for."""
+        if not self.backend.metadata.knows_uncertainty:
+            return self.min_score
+        return min(self.min_score, DOUBTFUL_SCORE)
 
     def __call__(self, image_rgb: ArrayLike, *, thorough: bool = True) -> list[Face]:
         """The faces in a picture, largest first.
@@ -82,7 +122,9 @@ class FaceLandmarker:
             ValueError: For what is no picture.
         """
         image = as_rgb(image_rgb)
-        faces = self.refine(image, self.detect(image, thorough=thorough))
+        detected = self.detect(image, thorough=thorough, doubtful=True)
+        found = zip(detected, self.refine(image, detected))
+        faces = [face for candidate, face in found if self.believes(candidate, face)]
         return sorted(faces, key=lambda face: -float(np.ptp(face.landmarks, axis=0).max()))
 
     def refine(self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]) -> list[Face]:
@@ -93,11 +135,23 @@ class FaceLandmarker:
         """
         detected = [self._right_way_up(image_rgb, face) for face in detected]
         crops, found, mirrored = self._second_look(image_rgb, detected)
-        points = zip(crops, (found + mirrored) / 2, _quality(found, mirrored), detected)
-        return [
-            Face(crop.to_image(middle), face.score, float(quality))
-            for crop, middle, quality, face in points
-        ]
+        faces = []
+        middles = (found.landmarks + mirrored.landmarks) / 2
+        uncertainty = (found.uncertainty + mirrored.uncertainty) / 2
+        for crop, face, middle, unsure, quality in zip(
+            crops, detected, middles, uncertainty, self._quality(found, mirrored)
+        ):
+            known = None if np.isnan(unsure).any() else unsure * np.float32(crop.side)
+            faces.append(
+                Face(crop.to_image(middle), face.score, float(quality), point_uncertainty=known)
+            )
+        return faces
+
+    def believes(self, detected: DetectedFace, face: Face) -> bool:
+        """Whether a face is one: the detector is sure of it, or its landmarks are."""
+        if detected.score >= self.min_score:
+            return True
+        return face.point_uncertainty is not None and face.quality >= _BELIEVED_QUALITY
 
     def _right_way_up(self, image_rgb: NDArray[np.uint8], face: DetectedFace) -> DetectedFace:
         """Of the ways up a face may be, the one the network agrees with itself on.
@@ -121,7 +175,7 @@ class FaceLandmarker:
     ) -> tuple[DetectedFace, float]:
         """Of ways up, the first of them preferred, the best, and the quality of its landmarks."""
         _, found, mirrored = self._second_look(image_rgb, ways)
-        quality = _quality(found, mirrored)
+        quality = self._quality(found, mirrored)
         doubt = np.log(_disagreement(found, mirrored))
         doubt[1:][quality[1:] < _SURE_QUALITY] = np.inf
         prior = [_SCORE_WEIGHT * way.score + _UPRIGHT_WEIGHT * math.cos(way.roll) for way in ways]
@@ -130,17 +184,22 @@ class FaceLandmarker:
 
     def _second_look(
         self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]
-    ) -> tuple[list[FaceCrop], NDArray[np.float32], NDArray[np.float32]]:
-        """Crops around the faces' landmarks and, in fractions of these, landmarks ``(F, L, 2)`` as seen
-        there and in a mirror.
-        """
-        first, _ = self.locate(image_rgb, [self.crop_of(face) for face in detected], rate=False)
-        crops = [self.crop_around(landmarks) for landmarks in first]
+    ) -> tuple[list[FaceCrop], Prediction, Prediction]:
+        """Crops around the faces' landmarks, and what is found in these as seen there and in a mirror."""
+        first = self.locate(image_rgb, [self.crop_of(face) for face in detected], rate=False)
+        crops = [self.crop_around(landmarks) for landmarks in first.landmarks]
         return crops, *self._look(image_rgb, crops, mirror=True)
 
-    def detect(self, image_rgb: NDArray[np.uint8], thorough: bool = False) -> list[DetectedFace]:
-        """Faces without landmarks, largest first."""
-        return self.detector(image_rgb, thorough=thorough)
+    def detect(
+        self, image_rgb: NDArray[np.uint8], thorough: bool = False, *, doubtful: bool = False
+    ) -> list[DetectedFace]:
+        """Faces without landmarks, largest first.
+
+        Args:
+            doubtful: Also what only its landmarks can tell whether it is one, see :meth:`believes`.
+        """
+        detected = self.detector(image_rgb, thorough=thorough)
+        return detected if doubtful else [f for f in detected if f.score >= self.min_score]
 
     def crop_of(self, detected: DetectedFace) -> FaceCrop:
         """Where to look first for the landmarks of a detected face, turned as its eyes are."""
@@ -156,32 +215,53 @@ class FaceLandmarker:
 
     def locate(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Landmarks ``(F, L, 2)`` in pixels of the picture, and their quality ``(F,)``, 0..1.
+    ) -> LocatedFaces:
+        """The landmarks of the faces in some crops.
 
         Args:
-            rate: Whether quality is wanted, which takes a second look at each face in a mirror;
-                without, it is NaN.
+            rate: Whether quality is wanted. Where the network does not know its uncertainty, that takes
+                a second look at each face, in a mirror.
         """
-        found, mirrored = self._look(image_rgb, crops, mirror=rate)
-        quality = _quality(found, mirrored)
-        landmarks = [crop.to_image(points) for crop, points in zip(crops, found)]
-        return np.stack(landmarks) if landmarks else found, quality
+        mirror = rate and not self.backend.metadata.knows_uncertainty
+        found, mirrored = self._look(image_rgb, crops, mirror=mirror)
+        landmarks = [crop.to_image(points) for crop, points in zip(crops, found.landmarks)]
+        sides = np.array([crop.side for crop in crops], np.float32)
+        return LocatedFaces(
+            np.stack(landmarks) if landmarks else found.landmarks,
+            self._quality(found, mirrored),
+            found.uncertainty * sides[:, None],
+        )
 
     def _look(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, mirror: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Landmarks ``(F, L, 2)`` in fractions of the crops, and again as seen in a mirror or NaN."""
+    ) -> tuple[Prediction, Prediction]:
+        """What is found in the crops, and again as seen in a mirror or NaN."""
         size = self.backend.metadata.preprocessing.input_size
         pixels = extract_all(image_rgb, crops, size)
         if not mirror:
-            found = self.backend.predict(pixels)
-            return found, np.full_like(found, np.nan)
-        both = np.concatenate([pixels, pixels[:, :, ::-1]])
-        found, mirrored = np.split(self.backend.predict(both), 2)
-        mirrored = mirrored[:, self._mirror]
-        mirrored[..., 0] = 1 - mirrored[..., 0]
-        return found, mirrored
+            found = self.backend.predict_with_uncertainty(pixels)
+            return found, Prediction(*(np.full_like(values, np.nan) for values in found))
+        both = self.backend.predict_with_uncertainty(np.concatenate([pixels, pixels[:, :, ::-1]]))
+        found, mirrored = (Prediction(*halves) for halves in zip(*(np.split(v, 2) for v in both)))
+        landmarks = mirrored.landmarks[:, self._mirror]
+        landmarks[..., 0] = 1 - landmarks[..., 0]
+        return found, Prediction(landmarks, mirrored.uncertainty[:, self._mirror])
+
+    def _quality(self, found: Prediction, mirrored: Prediction) -> NDArray[np.float32]:
+        """How likely ``(F,)`` an error under 10 % of the distance of the outer eye corners is."""
+        if not self.backend.metadata.knows_uncertainty:
+            doubt = (_disagreement(found, mirrored) - _DOUBT) / _DOUBT_WIDTH
+            return 1 / (1 + np.exp(np.minimum(doubt, 50)))
+        unsure = found.uncertainty
+        if not np.isnan(mirrored.uncertainty).all():
+            unsure = (unsure + mirrored.uncertainty) / 2
+        left, right = self.backend.metadata.scheme.outer_eye_corners
+        points = found.landmarks
+        eyes = np.linalg.norm(points[:, left] - points[:, right], axis=1)
+        least = _LEAST_EYE_DISTANCE * np.ptp(points, axis=1).max(axis=1)
+        expected = unsure.mean(axis=1) / np.maximum(np.maximum(eyes, least), 1e-6)
+        doubt = np.log(expected / _EXPECTED_ERROR) / _EXPECTED_ERROR_WIDTH
+        return 1 / (1 + np.exp(np.minimum(doubt, 50)))
 
     def _roll(self, landmarks: NDArray[np.float32]) -> float:
         """The turn in radians, clockwise, that takes an upright face nearest to these landmarks."""
@@ -213,12 +293,6 @@ def _upright_shape(scheme: LandmarkScheme) -> NDArray[np.complex128]:
     return (shape - shape.mean(axis=0)) @ (1, 1j)
 
 
-def _disagreement(found: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean distance ``(F,)`` of the landmarks ``(F, L, 2)`` from those seen in a mirror."""
-    return np.linalg.norm(found - mirrored, axis=-1).mean(axis=-1)
-
-
-def _quality(found: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How likely ``(F,)`` an error under 10 % of the distance of the outer eye corners is."""
-    doubt = (_disagreement(found, mirrored) - _DOUBT) / _DOUBT_WIDTH
-    return 1 / (1 + np.exp(np.minimum(doubt, 50)))
+def _disagreement(found: Prediction, mirrored: Prediction) -> NDArray[np.float32]:
+    """Mean distance ``(F,)`` of the landmarks from those seen in a mirror."""
+    return np.linalg.norm(found.landmarks - mirrored.landmarks, axis=-1).mean(axis=-1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.geometry import FaceCrop
+from pfld.runtime.face import Face
 from pfld.runtime.smoothing import LandmarkSmoother
 
 # A face's size here is the longer side of its landmarks' box.
@@ -58,6 +59,7 @@ class Track:
         landmarks: ``(L, 2)`` as last located, not smoothed.
         shown: ``(L, 2)`` what is shown of it, smoothed where asked for.
         score, quality: As in :class:`pfld.runtime.face.Face`.
+        uncertainty: How far off each landmark may be ``(L,)``; NaN where the network does not know.
         usual_quality: Quality averaged over about ten frames.
         bad_frames: For how many frames the quality has been too low.
         unconfirmed: How many detections in a row did not find it.
@@ -78,6 +80,7 @@ class Track:
         self.identity = identity
         self.landmarks = self.shown = landmarks
         self.score, self.quality, self.usual_quality = score, quality, quality
+        self.uncertainty = np.full(len(landmarks), np.nan, np.float32)
         self.time_s = time_s
         self.velocity = np.zeros(2)
         self.bad_frames = self.unconfirmed = 0
@@ -135,6 +138,11 @@ class Track:
     def note_look(self, look: NDArray[np.float32]) -> None:
         """Averages the look over the last few."""
         self.look = look if self.look is None else (self.look + look) / 2
+
+    def as_face(self) -> Face:
+        """What is shown of it."""
+        known = None if np.isnan(self.uncertainty).any() else self.uncertainty
+        return Face(self.shown, self.score, self.quality, self.identity, known)
 
     def as_claim(self) -> Claim:
         """What it is now."""

@@ -17,7 +17,7 @@ from pfld.runtime.track import Track, look_of, plausible, size_of
 
 GAP_S = 1.0  # seconds without a frame after which nothing is where it was
 SEARCH_S = 0.15  # seconds between detections while a lost face is remembered
-RATE_EVERY = 3  # frames; rating takes the landmarker a second look
+RATE_EVERY = 3  # frames; rating may take the landmarker a second look
 BAD_FRAMES = 3  # of low quality in a row, and a face is lost
 UNCONFIRMED = 3  # detections in a row that miss a face of doubtful quality, and it was none
 SAME_OVERLAP = 0.5  # intersection over union of two boxes around one face
@@ -44,8 +44,9 @@ class Landmarker(Protocol):
 
     def locate(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Landmarks ``(F, L, 2)`` in pixels and their quality ``(F,)``, 0..1; without ``rate`` NaN."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Landmarks ``(F, L, 2)`` in pixels; their quality ``(F,)``, 0..1, or NaN where it is not free
+        and not asked for by ``rate``; and each one's uncertainty ``(F, L)`` in pixels, or NaN."""
 
 
 class FaceTracker:
@@ -63,8 +64,9 @@ class FaceTracker:
         detect_every_s: Seconds between detections while all is well.
         max_faces: How many are followed; the largest first come, first served. While as many are
             followed, and surely, the detector rests.
-        min_quality: Landmarks below are taken for no face, three frames in a row for a lost one. Faces
-            that are followed are rated every third frame, and every frame once there is doubt.
+        min_quality: Landmarks below are taken for no face, three frames in a row for a lost one. Where
+            rating takes a second look, faces that are followed are rated every third frame, and every
+            frame once there is doubt.
         sure_quality: A face above is followed whether detections confirm it or not.
 
     Raises:
@@ -138,7 +140,7 @@ class FaceTracker:
         self._identities.forget_old(time_s)
         if lost or self._is_due(time_s):
             self._search(image_rgb, time_s)
-        faces = [Face(t.shown, t.score, t.quality, t.identity) for t in self._tracks]
+        faces = [t.as_face() for t in self._tracks]
         return sorted(faces, key=lambda face: size_of(face.landmarks), reverse=True)
 
     def _forget(self) -> None:
@@ -163,11 +165,12 @@ class FaceTracker:
         doubtful = any(track.bad_frames for track in self._tracks)
         rate = doubtful or self._frames % RATE_EVERY == 0
         kept = []
-        for track, place, landmarks, quality in zip(
+        for track, place, landmarks, quality, uncertainty in zip(
             self._tracks, expected, *self._locate(image_rgb, crops, rate=rate)
         ):
-            if not rate:
+            if math.isnan(quality):
                 quality = track.quality
+            track.uncertainty = uncertainty
             if not plausible(landmarks, size_hw_of(image_rgb), place):
                 track.bad_frames = BAD_FRAMES
             elif quality < self.min_quality:
@@ -218,15 +221,17 @@ class FaceTracker:
         crops = [self.landmarker.crop_of(item) for item in detected]
         size_hw = size_hw_of(image_rgb)
         # Twice, as a detector's box is not what landmarks are best located in.
-        first, _ = self._locate(image_rgb, crops, rate=False)
+        first, _, _ = self._locate(image_rgb, crops, rate=False)
         likely = [index for index, landmarks in enumerate(first) if plausible(landmarks, size_hw)]
         crops = [self.landmarker.crop_around(first[index]) for index in likely]
         tracks: list[Track] = []
-        for index, landmarks, quality in zip(likely, *self._locate(image_rgb, crops)):
+        located = zip(likely, *self._locate(image_rgb, crops))
+        for index, landmarks, quality, uncertainty in located:
             if quality < self.min_quality or not plausible(landmarks, size_hw, first[index]):
                 continue
             score = float(detected[index].score)
             track = Track(0, landmarks, score=score, quality=float(quality), time_s=time_s)
+            track.uncertainty = uncertainty
             known = [other.box for other in (*self._tracks, *tracks)]
             if not known or overlaps(track.box, known).max() < SAME_OVERLAP:
                 tracks.append(track)
@@ -234,9 +239,10 @@ class FaceTracker:
 
     def _locate(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         if not crops:
-            return np.zeros((0, 0, 2), np.float32), np.zeros(0, np.float32)
+            none = np.zeros((0, 0), np.float32)
+            return np.zeros((0, 0, 2), np.float32), np.zeros(0, np.float32), none
         return self.landmarker.locate(image_rgb, crops, rate=rate)
 
 
