@@ -42,7 +42,6 @@ SYNTHETIC_DEFAULTS = {
     "faces": 3072, "batch_size": 32, "lr": 3e-3, "ema": 0.98, "evaluate_every": 768,
     "out": "runs/synthetic",
 }  # fmt: skip
-LOG_EVERY = 10  # steps
 LOST_PROCESS = "another process of this run has ended; start all again with --resume"
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -84,7 +83,9 @@ def train(
     keep_freed_memory()
     use_deterministic_algorithms(config.deterministic)
     on_cpu = not torch.cuda.is_available()
-    accelerator = Accelerator(mixed_precision=config.precision, cpu=on_cpu)
+    # Of mixed precisions, fp16 alone needs its help: a scaler of gradients.
+    scaled = "fp16" if config.precision == "fp16" else "no"
+    accelerator = Accelerator(mixed_precision=scaled, cpu=on_cpu)
     progress = TrainingProgress(config, accelerator)
     with progress, StopRequest(accelerator) as stop_request:
         if contact_sheet is None and accelerator.is_main_process:
@@ -102,7 +103,7 @@ def train(
             step, state = found
             trainer.load(step, state)
             rows = state["history"]
-            progress.print(f"resumed at step {step} of {config.steps}")
+            progress.print(f"resumed at step {step}, {trainer.clock.progress:.1%} of the run")
         history = History(config.out_dir, rows) if accelerator.is_main_process else None
         run(trainer, history, progress, stop_request)
         if stop_request.stopped:
@@ -138,21 +139,21 @@ def run(
     config = trainer.config
     logged = saved = time.monotonic()
     logged_step = trainer.step_number
-    progress.start(trainer.step_number)
-    while trainer.step_number < config.steps and not stop_request.check():
+    clock = trainer.clock
+    progress.start(clock)
+    while not clock.done and not stop_request.check():
         trainer.step()
-        progress.advance()
+        progress.advance(clock)
         step = trainer.step_number
-        last = step == config.steps
-        validating = last or crossed(step, config.batch_size, config.evaluate_every)
-        if step % LOG_EVERY and not validating:
+        validating = clock.done or crossed(step, config.batch_size, config.evaluate_every)
+        if step % config.log_every and not validating:
             continue
 
         loss = trainer.take_mean_loss()
         if not math.isfinite(loss):
             raise ValueError(f"the loss is {loss} at step {step}; lower --lr")
         now = time.monotonic()
-        row = trainer.describe(step) | {
+        row = trainer.describe() | {
             "loss": loss,
             "images_per_second": (step - logged_step) * config.batch_size / (now - logged),
         }
@@ -161,7 +162,7 @@ def run(
             row["validation_nme"] = float(errors.mean())
             save_validation_faces(trainer, config.out_dir / "validation.png")
         logged, logged_step = time.monotonic(), step
-        progress.show(row)
+        progress.show(row, clock)
         due = trainer.accelerator.gather(
             torch.tensor(
                 [now - saved > 60 * config.checkpoint_minutes], device=trainer.accelerator.device
@@ -178,9 +179,8 @@ def run(
 
 def save(trainer: Trainer, history: History | None) -> None:
     """Writes a checkpoint, the log and the curves; every process calls it, one writes."""
-    state = trainer.state()
+    state = trainer.state([] if history is None else history.rows)
     if history is not None:
-        state["history"] = history.rows
         save_checkpoint(trainer.config.out_dir, trainer.step_number, state)
         history.write()
 

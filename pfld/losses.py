@@ -152,6 +152,8 @@ def _difference(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def _finite(loss: Tensor, **inputs: Tensor) -> Tensor:
+    if loss.is_cuda and torch.cuda.is_current_stream_capturing():
+        return loss  # a captured step waits for nothing; whoever replays it looks at the loss
     if not torch.isfinite(loss):
         culprits = [name for name, value in inputs.items() if not torch.isfinite(value).all()]
         raise ValueError(

@@ -15,6 +15,7 @@ from pfld.blocks import (
     freeze_statistics_,
     set_folded_training,
 )
+from pfld.blocks.depthwise_moments import _correlate_images, _correlate_parts
 from pfld.blocks.folding import FoldedLayer, folded_convolution
 from pfld.losses import wing_loss
 
@@ -271,3 +272,15 @@ def test_eval_mode_and_state_dict_are_untouched():
     x = torch.randn(2, 4, 5, 5, dtype=torch.float64)
     assert_close(folded.eval()(x), plain.eval()(x), rtol=0, atol=0)
     assert list(folded.state_dict()) == list(plain.state_dict())
+
+
+def test_images_as_channels_correlate_as_images_after_another():
+    """The first is for GPUs, whose launches are dear."""
+    generator = torch.Generator().manual_seed(0)
+    signal = torch.randn(5, 4, 9, 7, dtype=torch.float64, generator=generator)
+    other = F.pad(signal, (0, 2, 0, 2))
+    found = [
+        by_parts(signal, other, 0).sum(0) for by_parts in (_correlate_parts, _correlate_images)
+    ]
+    assert found[0].shape == (4, 1, 3, 3)
+    assert_close(found[0], found[1], rtol=1e-12, atol=1e-12)

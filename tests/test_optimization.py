@@ -96,7 +96,7 @@ def units_alive_after_training(**options):
         generator = torch.Generator().manual_seed(step)
         images = torch.rand(16, 3, 112, 112, generator=generator) * 2 - 1
         target = images.mean((2, 3)).repeat(1, 7)[:, :20] + 0.5
-        set_learning_rate_(optimizer, config, step)
+        set_learning_rate_(optimizer, config, step / config.steps)
         points = module(images)[0].landmarks.flatten(1)
         wing_loss(points * 112, target * 112).backward()
         optimizer.step()

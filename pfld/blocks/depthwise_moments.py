@@ -145,14 +145,29 @@ def correlate(signal: Tensor, other: Tensor, *, padding: int) -> Tensor:
 
     This is the weight gradient of a depthwise 3x3 convolution, for which there are fast kernels.
     """
-    channels = signal.shape[1]
-    weight = signal.new_empty(channels, 1, 3, 3)
+    by_parts = _correlate_images if signal.is_cuda else _correlate_parts
+    return combine(by_parts(signal, other, padding)).view(signal.shape[1], 3, 3)
+
+
+def _correlate_parts(signal: Tensor, other: Tensor, padding: int) -> Tensor:
+    """The sums over some images after others, ``(parts, C, 1, 3, 3)``."""
     images = max(1, _CORRELATION_POSITIONS // (signal.shape[2] * signal.shape[3]))
-    parts = [
-        torch.ops.aten.convolution_backward(
-            signal_part, other_part, weight, None,
-            [1, 1], [padding, padding], [1, 1], False, [0, 0], channels, [False, True, False],
-        )[1]
-        for signal_part, other_part in zip(signal.split(images), other.split(images))
-    ]  # fmt: skip
-    return combine(torch.stack(parts)).view(channels, 3, 3)
+    parts = zip(signal.split(images), other.split(images))
+    return torch.stack([_depthwise_weight_gradient(*part, padding) for part in parts])
+
+
+def _correlate_images(signal: Tensor, other: Tensor, padding: int) -> Tensor:
+    """The sums over each image, ``(B, C, 1, 3, 3)``, in one launch whatever the batch: images become
+    channels."""
+    shape = signal.shape[:2]
+    signal, other = (maps.contiguous().flatten(0, 1).unsqueeze(0) for maps in (signal, other))
+    return _depthwise_weight_gradient(signal, other, padding).unflatten(0, shape)
+
+
+def _depthwise_weight_gradient(signal: Tensor, other: Tensor, padding: int) -> Tensor:
+    """``(C, 1, 3, 3)`` summed over all images of the maps ``(B, C, H, W)``."""
+    channels = signal.shape[1]
+    return torch.ops.aten.convolution_backward(
+        signal, other, signal.new_empty(channels, 1, 3, 3), None,
+        [1, 1], [padding, padding], [1, 1], False, [0, 0], channels, [False, True, False],
+    )[1]  # fmt: skip

@@ -158,7 +158,7 @@ def _measure(x: Tensor, layer: FoldedLayer) -> tuple[Tensor, Tensor, Tensor]:
     """Mean ``(G, T)`` and covariance ``(G, T, T)`` of the windows, and how many there were."""
     sums, products = _moments(x, layer).measure(x)
     height, width = (-(-size // layer.stride) for size in x.shape[2:])
-    count = sums.new_tensor(float(x.shape[0] * height * width))
+    count = sums.new_full((), x.shape[0] * height * width)
     if layer.process_group is not None:
         sums, products, count = _all_reduce((sums, products, count), layer.process_group)
     mean = sums / count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.distributed as dist
@@ -40,6 +40,8 @@ class MobileOneBlock(nn.Module):
     Source: Vasu et al. 2023, MobileOne, section 3.2.
     """
 
+    identity: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -75,6 +77,9 @@ class MobileOneBlock(nn.Module):
         self.rbr_skip = nn.BatchNorm2d(in_channels) if has_skip else None
         self.rbr_conv = nn.ModuleList(self._conv_bn(kernel_size) for _ in range(num_conv_branches))
         self.rbr_scale = self._conv_bn(1, _ScaleConv) if kernel_size > 1 else None
+        if has_skip:
+            identity = _identity_kernel(self._conv_branches[0].conv)
+            self.register_buffer("identity", identity, persistent=False)
 
     @property
     def reparameterized(self) -> bool:
@@ -115,9 +120,7 @@ class MobileOneBlock(nn.Module):
             x, kernels, [bn.weight for bn in norms], [bn.bias for bn in norms], layer
         )
         with torch.no_grad():
-            unbiased_var = var * (count / (count - 1))
-            for bn, branch_mean, branch_var in zip(norms, mean, unbiased_var):
-                _update_running_statistics_(bn, branch_mean, branch_var)
+            _update_running_statistics_(norms, mean, var * (count / (count - 1)))
         return out
 
     def reparameterize_(self) -> None:
@@ -135,6 +138,8 @@ class MobileOneBlock(nn.Module):
             kernel, bias = self._fused_kernel_and_bias(torch.float64)
             conv.weight.copy_(kernel)
             conv.bias.copy_(bias)
+        if self.rbr_skip is not None:
+            del self.identity
         del self.rbr_conv, self.rbr_scale, self.rbr_skip
         self.reparam_conv = conv
 
@@ -144,14 +149,15 @@ class MobileOneBlock(nn.Module):
         Args:
             precision: To compute in, where the parameters have no higher one.
         """
-        kernel = bias = torch.zeros(())
-        for branch_kernel, bn in self._branches():
-            assert bn.running_mean is not None and bn.running_var is not None
-            dtype = torch.promote_types(branch_kernel.dtype, precision)
-            scale = bn.weight.to(dtype) / (bn.running_var.to(dtype) + bn.eps).sqrt()
-            kernel = kernel + branch_kernel.to(dtype) * scale.view(-1, 1, 1, 1)
-            bias = bias + bn.bias.to(dtype) - bn.running_mean.to(dtype) * scale
-        return kernel, bias
+        kernels, norms = zip(*self._branches())
+        dtype = torch.promote_types(kernels[0].dtype, precision)
+
+        def stacked(name: str) -> Tensor:
+            return torch.stack([getattr(bn, name) for bn in norms]).to(dtype)
+
+        scale = stacked("weight") / (stacked("running_var") + norms[0].eps).sqrt()
+        kernel = (torch.stack(kernels).to(dtype) * scale[:, :, None, None, None]).sum(0)
+        return kernel, (stacked("bias") - stacked("running_mean") * scale).sum(0)
 
     @property
     def _conv_branches(self) -> list[_ConvNorm]:
@@ -166,15 +172,7 @@ class MobileOneBlock(nn.Module):
             margin = self.kernel_size // 2
             yield F.pad(self.rbr_scale.conv.weight, [margin] * 4), self.rbr_scale.bn
         if self.rbr_skip is not None:
-            yield self._identity_kernel(), self.rbr_skip
-
-    def _identity_kernel(self) -> Tensor:
-        """The kernel that passes each channel on: 1 at the centre of its own input, else 0."""
-        kernel = torch.zeros_like(self._conv_branches[0].conv.weight)
-        channel = torch.arange(self.out_channels, device=kernel.device)
-        centre = self.kernel_size // 2
-        kernel[channel, channel % kernel.shape[1], centre, centre] = 1
-        return kernel
+            yield self.identity.to(self._conv_branches[0].conv.weight), self.rbr_skip
 
     def _conv(self, kernel_size: int, *, bias: bool, cls: type[nn.Conv2d] = nn.Conv2d) -> nn.Conv2d:
         return cls(
@@ -214,14 +212,27 @@ class _ScaleConv(nn.Conv2d):
         return F.conv2d(kept, self.weight, self.bias, groups=self.groups)
 
 
-def _update_running_statistics_(bn: nn.BatchNorm2d, mean: Tensor, unbiased_var: Tensor) -> None:
-    assert bn.running_mean is not None and bn.running_var is not None
-    assert bn.num_batches_tracked is not None
-    bn.num_batches_tracked += 1
-    # No momentum means a plain average over all batches, as torch.nn.BatchNorm2d has it.
-    momentum = 1 / float(bn.num_batches_tracked) if bn.momentum is None else bn.momentum
-    bn.running_mean.lerp_(mean.to(bn.running_mean.dtype), momentum)
-    bn.running_var.lerp_(unbiased_var.to(bn.running_var.dtype), momentum)
+def _identity_kernel(conv: nn.Conv2d) -> Tensor:
+    """The kernel of ``conv`` that passes each channel on: 1 at the centre of its own input, else 0."""
+    kernel = torch.zeros_like(conv.weight, requires_grad=False)
+    channel = torch.arange(len(kernel), device=kernel.device)
+    centre = kernel.shape[2] // 2
+    kernel[channel, channel % kernel.shape[1], centre, centre] = 1
+    return kernel
+
+
+def _update_running_statistics_(
+    norms: Sequence[nn.BatchNorm2d], mean: Tensor, unbiased_var: Tensor
+) -> None:
+    """As the batch norms would do themselves; both statistics ``(branches, channels)``."""
+    counters = [bn.num_batches_tracked for bn in norms if bn.num_batches_tracked is not None]
+    torch._foreach_add_(counters, 1)
+    momentum = norms[0].momentum
+    if momentum is None:  # a plain average over all batches, as torch.nn.BatchNorm2d has it
+        momentum = 1 / float(counters[0])
+    for name, statistic in (("running_mean", mean), ("running_var", unbiased_var)):
+        running = [getattr(bn, name) for bn in norms]
+        torch._foreach_lerp_(running, list(statistic.to(running[0].dtype).unbind()), momentum)
 
 
 def set_folded_training(model: nn.Module, *, enabled: bool) -> None:

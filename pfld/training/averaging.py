@@ -12,7 +12,7 @@ _WARMUP = 10  # steps after which the decay is half way up; early weights are so
 
 
 class WeightAverage:
-    """A copy of a network that follows it slowly.
+    """A copy of a network that follows it slowly. The network has to keep its tensors.
 
     Running statistics are averaged with the same weights as parameters: fused kernels use both, and
     fresh parameters under stale statistics (or the other way round) would not fit.
@@ -24,15 +24,16 @@ class WeightAverage:
     def __init__(self, network: LandmarkNetwork, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
-
-    @torch.no_grad()
-    def update(self, network: LandmarkNetwork, step: int) -> None:
-        """Takes one step towards ``network``, which has just taken its step number ``step``."""
-        decay = min(self.decay, (1 + step) / (_WARMUP + step))
         mine, theirs = self.network.state_dict(), network.state_dict()
         floating = [name for name, tensor in mine.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_(
-            [mine[name] for name in floating], [theirs[name] for name in floating], 1 - decay
-        )
-        for name in mine.keys() - set(floating):
-            mine[name].copy_(theirs[name])
+        # Collected once: a state dict takes longer to make than all its tensors take to follow.
+        self._mine, self._theirs = ([state[n] for n in floating] for state in (mine, theirs))
+        self._counters = [(mine[n], theirs[n]) for n in mine.keys() - set(floating)]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Takes one step towards the network, which has just taken its step number ``step``."""
+        decay = min(self.decay, (1 + step) / (_WARMUP + step))
+        torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
+        for mine, theirs in self._counters:
+            mine.copy_(theirs)

@@ -54,6 +54,7 @@ class TrainingConfig:
     )
 
     faces: int = _option(200_000, "augmented faces to see in all")
+    minutes: float = _option(0.0, "minutes to train for in place of --faces; 0: by faces")
     batch_size: int = _option(64, "faces per step, over all processes")
     lr: float = _option(2e-3, "peak learning rate")
     head_lr_fraction: float = _option(
@@ -66,6 +67,7 @@ class TrainingConfig:
     clip: float = _option(100.0, "largest norm of the gradient; 0 for none")
     ema: float = _option(0.998, "decay of the averaged weights per step; 0 for none")
     precision: str = _option("no", "mixed precision", PRECISIONS)
+    float32_end: float = _option(0.2, "last part of the run that is in float32 all the same")
     synchronize: bool = _option(False, "batch statistics over all processes")
     seed: int = _option(0, "of initial weights, order of faces and augmentation")
     deterministic: bool = _option(False, "only algorithms that repeat bit for bit, on GPUs as well")
@@ -94,6 +96,7 @@ class TrainingConfig:
     augmentation_until: float = _option(0.6, "part of the run over which it changes")
 
     evaluate_every: int = _option(20_000, "faces between validations")
+    log_every: int = _option(10, "steps between rows of the log; a GPU waits for each")
     checkpoint_minutes: float = _option(
         5.0, "minutes between checkpoints, beside those at validations"
     )
@@ -104,14 +107,14 @@ class TrainingConfig:
         positive = (
             "width_multiplier", "num_conv_branches", "faces", "batch_size", "lr", "wing_width",
             "wing_epsilon", "beta", "pose_repeats", "evaluate_every",
-            "checkpoint_minutes", "synthetic_faces",
+            "checkpoint_minutes", "synthetic_faces", "log_every",
         )  # fmt: skip
         for name in positive:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{flag(name)} must be positive, got {getattr(self, name)}")
         shares = (
             "allow_missing", "validation_fraction", "warmup", "final_lr_fraction", "ema",
-            "teacher_weight", "augmentation", "augmentation_until",
+            "teacher_weight", "augmentation", "augmentation_until", "float32_end",
         )  # fmt: skip
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
@@ -123,7 +126,7 @@ class TrainingConfig:
             )
         not_negative = (
             "weight_decay", "clip", "seed", "label_trust", "wing_width_end", "head_lr_fraction",
-            "parts_weight",
+            "parts_weight", "minutes",
         )  # fmt: skip
         for name in not_negative:
             if not getattr(self, name) >= 0:

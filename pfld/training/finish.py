@@ -28,7 +28,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
     errors = validate(trainer.averaged_network, trainer.faces, trainer.validation)
     metrics = {
         "validation_nme": float(errors.mean()),
-        "faces_seen": float(config.steps * config.batch_size),
+        "faces_seen": float(trainer.faces_seen),
     }
 
     def metadata() -> WeightMetadata:

@@ -33,16 +33,36 @@ def make_optimizer(
         ]
         for decays, weight_decay in ((True, config.weight_decay), (False, 0.0)):
             members = [p for p in parameters if (p.ndim > 1) == decays]
-            groups.append(
-                {"params": members, "weight_decay": weight_decay, "lr_fraction": fraction}
-            )
+            if members:
+                group = {"params": members, "weight_decay": weight_decay, "lr_fraction": fraction}
+                groups.append(group)
     return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
 
 
-def set_learning_rate_(optimizer: torch.optim.Optimizer, config: TrainingConfig, step: int) -> None:
-    """Gives every group its fraction of the rate the schedule has at ``step``."""
+def hold_rates_(
+    optimizer: torch.optim.Optimizer, *, capturable: bool, device: torch.device
+) -> None:
+    """Puts the learning rates where steps look for them, also after a checkpoint was loaded.
+
+    Args:
+        capturable: Whether steps are captured as CUDA graphs, which read rates from the device.
+    """
     for group in optimizer.param_groups:
-        group["lr"] = group["lr_fraction"] * learning_rate(config, step)
+        rate = float(group["lr"])
+        group["capturable"] = capturable
+        group["lr"] = torch.tensor(rate, device=device) if capturable else rate
+
+
+def set_learning_rate_(
+    optimizer: torch.optim.Optimizer, config: TrainingConfig, progress: float
+) -> None:
+    """Gives every group its fraction of the rate the schedule has at that part of the run."""
+    for group in optimizer.param_groups:
+        rate = group["lr_fraction"] * learning_rate(config, progress)
+        if isinstance(group["lr"], Tensor):  # the one a captured step reads
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 class FloorOfGlobalConv:

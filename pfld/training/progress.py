@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pfld.training.clock import RunClock
 from pfld.training.config import TrainingConfig
 
 _SECONDS_BETWEEN_LINES = 30
@@ -58,19 +59,22 @@ class TrainingProgress:
             self._task = self._bar.add_task("cutting out faces", total=total, rate="")
         self._bar.update(self._task, completed=done)
 
-    def start(self, step: int) -> None:
-        """Begins the bar of training, at ``step``."""
+    def start(self, clock: RunClock) -> None:
+        """Begins the bar of training."""
         if self._task is not None:
             self._bar.remove_task(self._task)
-        total = self._config.steps * self._config.batch_size
-        done = step * self._config.batch_size
-        self._task = self._bar.add_task("training", total=total, completed=done, rate="")
+        total = self._config.minutes * 60 or self._config.steps * self._config.batch_size
+        self._task = self._bar.add_task(
+            "training", total=round(total), completed=round(clock.progress * total), rate=""
+        )
 
-    def advance(self) -> None:
+    def advance(self, clock: RunClock) -> None:
+        """Moves the bar of training to where the run is."""
         assert self._task is not None
-        self._bar.update(self._task, advance=self._config.batch_size)
+        total = self._bar.tasks[self._bar.task_ids.index(self._task)].total or 0
+        self._bar.update(self._task, completed=round(clock.progress * total))
 
-    def show(self, row: dict[str, float]) -> None:
+    def show(self, row: dict[str, float], clock: RunClock) -> None:
         """A row of the history: on the bar, and as a line where there is none or it has a validation."""
         rate = row["images_per_second"]
         assert self._task is not None
@@ -80,7 +84,7 @@ class TrainingProgress:
         if not due and "validation_nme" not in row:
             return
         self._printed = now
-        left = (self._config.steps * self._config.batch_size - row["faces"]) / rate / 60
+        left = clock.spent_s * (1 / max(clock.progress, 1e-9) - 1) / 60
         nme = f", validation NME {row['validation_nme']:.4f}" if "validation_nme" in row else ""
         self.print(
             f"{row['faces']:,} faces: loss {row['loss']:.2f}{nme}, "

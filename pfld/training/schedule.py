@@ -10,33 +10,44 @@ from numpy.typing import NDArray
 from pfld.data.annotations import ATTRIBUTES
 from pfld.training.config import TrainingConfig
 
+FIRST_STEP = 1e-3  # of a run: the least progress the warm-up starts from, so that no rate is 0
 
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Rises linearly from 0, then falls along a half cosine. Source: Loshchilov and Hutter 2017."""
-    warmup_steps = config.warmup * config.steps
-    if step < warmup_steps:
-        return config.lr * (step + 1) / (warmup_steps + 1)
-    progress = (step - warmup_steps) / max(1, config.steps - warmup_steps)
+
+def learning_rate(config: TrainingConfig, progress: float) -> float:
+    """Rises linearly, then falls along a half cosine.
+
+    Args:
+        progress: The part of the run that is done, 0 to 1.
+
+    Source: Loshchilov and Hutter 2017.
+    """
+    if progress < config.warmup:
+        return config.lr * (progress + FIRST_STEP) / (config.warmup + FIRST_STEP)
+    fallen = (progress - config.warmup) / max(1e-9, 1 - config.warmup)
     low = config.lr * config.final_lr_fraction
-    return low + (config.lr - low) * 0.5 * (1 + math.cos(math.pi * progress))
+    return low + (config.lr - low) * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
-def augmentation_strength(config: TrainingConfig, step: int) -> float:
+def augmentation_strength(config: TrainingConfig, progress: float) -> float:
     """Changes linearly over the first part of the run. A young network learns faster from easy faces, a
     trained one comes closest to faces as they are from faces hardly changed."""
     done = 1.0
     if config.augmentation_until > 0:
-        done = min(1.0, step / (config.augmentation_until * config.steps))
+        done = min(1.0, progress / config.augmentation_until)
     start = config.augmentation_start
     return config.augmentation * (start + (1 - start) * done)
 
 
-def wing_width(config: TrainingConfig, step: int) -> float:
+def wing_width(config: TrainingConfig, progress: float) -> float:
     """Goes from ``wing_width`` to ``wing_width_end`` in equal factors: late errors are small ones."""
     if not config.wing_width_end:
         return config.wing_width
-    done = step / max(1, config.steps - 1)
-    return config.wing_width ** (1 - done) * config.wing_width_end**done
+    return config.wing_width ** (1 - progress) * config.wing_width_end**progress
+
+
+def in_float32(config: TrainingConfig, progress: float) -> bool:
+    """Whether the run is in full precision by now."""
+    return config.precision == "no" or progress >= 1 - config.float32_end
 
 
 class FaceOrder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pfld.data.face_set import FaceSet, split_by_picture
 from pfld.networks import LandmarkNetwork, build_network
 from pfld.preprocess import Preprocessing
 from pfld.training.averaging import WeightAverage
+from pfld.training.clock import RunClock
 from pfld.training.config import TrainingConfig
 from pfld.training.faces import FaceBatches, label_weights, mean_shape
 from pfld.training.objective import (
@@ -25,27 +27,32 @@ from pfld.training.objective import (
 )
 from pfld.training.optimization import (
     FloorOfGlobalConv,
+    hold_rates_,
     make_optimizer,
     set_learning_rate_,
 )
 from pfld.training.schedule import (
     FaceOrder,
     augmentation_strength,
+    in_float32,
     learning_rate,
     repeated,
     rows_of_process,
     wing_width,
 )
+from pfld.training.step import BatchesAhead, CapturedUpdate, StepInputs, Update
 from pfld.training.teacher import Teacher
 from pfld.training.transfer import freeze_layers_, start_from_
 from pfld.weights import load_state
 
 # Options that may differ between a run and its resumption: they say where, when and how, not what.
 MAY_CHANGE = frozenset(
-    {"data", "out", "cache", "evaluate_every", "checkpoint_minutes", "deterministic"}
+    {"data", "out", "cache", "evaluate_every", "log_every", "checkpoint_minutes", "deterministic"}
 )
 
-_PARTS = {"config", "module", "optimizer", "average", "scaler", "num_faces", "losses"}  # of a state
+_STATE_KEYS = {
+    "config", "module", "optimizer", "average", "scaler", "num_faces", "losses", "spent_s", "history",
+}  # fmt: skip
 
 
 class Trainer:
@@ -73,7 +80,7 @@ class Trainer:
             config.batch_size, accelerator.process_index, accelerator.num_processes
         )
         self.augmentation = AugmentationConfig()
-        self.step_number = 0
+        self.clock = RunClock(config, accelerator)
         self._losses: list[Tensor] = []
 
         torch.manual_seed(config.seed)
@@ -90,7 +97,9 @@ class Trainer:
                 module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
         module.to(accelerator.device)
         fused = accelerator.device.type in ("cpu", "cuda")
+        self._captures = can_capture(config, accelerator)
         optimizer = make_optimizer(module, config, fused=fused)
+        hold_rates_(optimizer, capturable=self._captures, device=accelerator.device)
         self.module, self.optimizer = accelerator.prepare(module, optimizer)
         self.average = WeightAverage(self.network, config.ema) if config.ema else None
         has_floor = config.head == "regression" and not config.no_floor
@@ -98,6 +107,15 @@ class Trainer:
         self.teacher = (
             Teacher(config.teacher, faces.scheme, accelerator.device) if config.teacher else None
         )
+        self._ahead = BatchesAhead(self.inputs, accelerator.device)
+        self._wrap = CapturedUpdate if self._captures else lambda update: update
+        self._full_precision: bool | None = None
+        self._take_step: Update = self.update
+
+    @property
+    def step_number(self) -> int:
+        """Steps taken."""
+        return self.clock.step
 
     def _network(self, faces: FaceSet) -> LandmarkNetwork:
         config = self.config
@@ -148,19 +166,44 @@ class Trainer:
             self.config.batch_size,
             generator,
             self.augmentation,
-            strength=augmentation_strength(self.config, step),
+            strength=augmentation_strength(self.config, self.clock.progress),
         )
         return self.faces.batch(self.chosen(step), draw.rows(self.rows))
 
+    def inputs(self, step: int) -> StepInputs:
+        """All that this process's update of a step needs."""
+        images, landmarks, attributes = self.batch(step)
+        weights = self.weights[self.chosen(step)].to(landmarks.device, non_blocking=True)
+        taught = landmarks if self.teacher is None else self.teacher(images)
+        return StepInputs(images, landmarks, attributes, weights, taught)
+
     def step(self) -> None:
         """Takes one step; its loss waits for :meth:`take_mean_loss`."""
+        self.clock.begin()
+        set_learning_rate_(self.optimizer, self.config, self.clock.progress)
+        full_precision = in_float32(self.config, self.clock.progress)
+        if full_precision != self._full_precision:
+            self._full_precision = full_precision
+            self._take_step = self._wrap(self.update)
+        loss = self._take_step(self._ahead.take(self.step_number))
+        if self.floor is not None:
+            self.floor.lift_(self.accelerator)
+        self.clock.tick()
+        if self.average is not None:
+            self.average.update(self.step_number)
+        self._losses.append(loss.detach())
+        if not self.clock.done:
+            self._ahead.prepare(self.step_number)
+
+    def update(self, inputs: StepInputs) -> Tensor:
+        """Moves the parameters by one batch; returns its loss. On a GPU it waits for nothing."""
         config, accelerator = self.config, self.accelerator
-        set_learning_rate_(self.optimizer, config, self.step_number)
-        images, landmarks, attributes = self.batch(self.step_number)
+        self.optimizer.zero_grad()
         self.module.train()
         self._hold_statistics_()
-        with accelerator.autocast():
-            located, angles = self.module(self.faces.normalized(images))
+        with self._autocast():
+            located, angles = self.module(self.faces.normalized(inputs.images))
+        width = wing_width(config, self.clock.progress)
 
         def distance_to(points: Tensor) -> Tensor:
             return landmark_loss(
@@ -168,27 +211,31 @@ class Trainer:
                 located,
                 angles,
                 points,
-                attributes,
-                face_weights=weights,
+                inputs.attributes,
+                face_weights=inputs.weights,
                 wing_width=width,
             )
 
-        weights = self.weights[self.chosen(self.step_number)].to(accelerator.device)
-        width = wing_width(config, self.step_number)
-        loss = distance_to(landmarks)
+        loss = distance_to(inputs.landmarks)
         if self.teacher is not None:
-            loss = torch.lerp(loss, distance_to(self.teacher(images)), config.teacher_weight)
+            loss = torch.lerp(loss, distance_to(inputs.taught), config.teacher_weight)
         accelerator.backward(loss)
         if config.clip:
             accelerator.clip_grad_norm_(self.module.parameters(), config.clip)
         self.optimizer.step()
-        if self.floor is not None:
-            self.floor.lift_(accelerator)
-        self.optimizer.zero_grad()
-        self.step_number += 1
-        if self.average is not None:
-            self.average.update(self.network, self.step_number)
-        self._losses.append(loss.detach())
+        return loss
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        """Mixed precision while the run is in it. Weights are cast anew each time, so that a captured
+        step does not go on with those of its first."""
+        if self.config.precision == "fp16":
+            return self.accelerator.autocast()
+        return torch.autocast(
+            self.accelerator.device.type,
+            torch.bfloat16,
+            enabled=not self._full_precision,
+            cache_enabled=False,
+        )
 
     def take_mean_loss(self) -> float:
         """The loss over all processes and the steps since this was last called, before it as well
@@ -202,16 +249,21 @@ class Trainer:
             return torch.zeros(0)
         return self.accelerator.reduce(torch.stack(self._losses), "mean")
 
-    def describe(self, step: int) -> dict[str, float]:
-        """Where a run stands after ``step`` steps: the columns of a log row that follow from it."""
+    def describe(self) -> dict[str, float]:
+        """Where a run stands: the columns of a log row that follow from it."""
         return {
-            "step": step,
-            "faces": step * self.config.batch_size,
-            "lr": learning_rate(self.config, step - 1),
-            "augmentation": augmentation_strength(self.config, step - 1),
+            "step": self.step_number,
+            "faces": self.faces_seen,
+            "lr": learning_rate(self.config, self.clock.progress),
+            "augmentation": augmentation_strength(self.config, self.clock.progress),
         }
 
-    def state(self) -> dict[str, Any]:
+    @property
+    def faces_seen(self) -> int:
+        """By all processes, each as often as it came."""
+        return self.step_number * self.config.batch_size
+
+    def state(self, history: list[dict[str, float]]) -> dict[str, Any]:
         """All that resuming needs beside the faces; plain tensors, numbers and text.
 
         Every process calls it; what it returns is the same everywhere.
@@ -225,6 +277,8 @@ class Trainer:
             "scaler": None if scaler is None else scaler.state_dict(),
             "num_faces": len(self.training),
             "losses": self._shared_losses(),
+            "spent_s": self.clock.spent_s,
+            "history": history,
         }
 
     def load(self, step: int, state: dict[str, Any]) -> None:
@@ -233,7 +287,7 @@ class Trainer:
         Raises:
             ValueError: When it is not a run's, or belongs to one with other options or other faces.
         """
-        if not isinstance(state, dict) or not _PARTS <= state.keys():
+        if not isinstance(state, dict) or not _STATE_KEYS <= state.keys():
             raise ValueError(
                 f"the checkpoint of step {step} is not one of a run; move it away or pass another --out"
             )
@@ -252,12 +306,24 @@ class Trainer:
             )
         load_state(self.accelerator.unwrap_model(self.module), state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
+        hold_rates_(self.optimizer, capturable=self._captures, device=self.accelerator.device)
         if self.average is not None:
             load_state(self.average.network, state["average"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.step_number = step
+        self.clock.resume(step, state["spent_s"])
         self._losses = list(state["losses"].to(self.accelerator.device))
+
+
+def can_capture(config: TrainingConfig, accelerator: Accelerator) -> bool:
+    """Whether steps can be a CUDA graph: one process, and nothing in them that changes or waits."""
+    return (
+        accelerator.device.type == "cuda"
+        and accelerator.num_processes == 1
+        and config.precision != "fp16"
+        and config.loss not in ("pfld", "pfld-original")
+        and not config.wing_width_end
+    )
 
 
 def published_name(config: TrainingConfig) -> str:
