@@ -145,13 +145,13 @@ def test_damaged_cache_is_built_again(wflw, tmp_path, name):
     assert_allclose(load_face_set(wflw, "train", size=160, cache=cache).crops, before)
 
 
-def test_unreadable_pictures_are_counted_once_and_left_out(wflw, capsys):
+def test_faces_of_unreadable_pictures_are_counted_and_left_out(wflw, capsys):
     read_wflw(wflw, "train")[1].image_path.write_bytes(b"not a picture")
     read_wflw(wflw, "train")[4].image_path.unlink()
     faces = load_face_set(wflw, "train", size=160, missing_allowed=0.5)
     assert len(faces) == 4
     assert_allclose(faces.crops, synthetic_faces(6, size=160).crops[[0, 2, 3, 5]])
-    assert "2 of 6 pictures" in capsys.readouterr().out
+    assert "2 of 6 faces" in capsys.readouterr().out
 
 
 def test_faces_outside_their_pictures_are_counted_and_left_out(wflw, capsys):
@@ -159,14 +159,38 @@ def test_faces_outside_their_pictures_are_counted_and_left_out(wflw, capsys):
     path.write_bytes(cv2.imencode(".png", np.zeros((20, 20, 3), np.uint8))[1].tobytes())
     assert len(load_face_set(wflw, "train", size=160, missing_allowed=0.5)) == 5
     said = capsys.readouterr().out
-    assert "1 of 6 pictures" in said and "train.txt:4: the face lies outside its picture" in said
+    assert "1 of 6 faces" in said and "train.txt:4: the face lies outside its picture" in said
+
+
+def test_a_bad_face_costs_no_other_face_of_its_picture(wflw, capsys):
+    lists = next(wflw.glob("WFLW_annotations/*/*_train.txt"))
+    lines = lists.read_text().splitlines()
+    good = lines[0].split()
+    far = " ".join([str(float(value) + 5000) for value in good[:196]] + good[196:])
+    # Good, bad and good again in one picture, with another picture between.
+    lists.write_text("\n".join([lines[0], lines[1], far, lines[0]]) + "\n")
+    faces = load_face_set(wflw, "train", size=160, missing_allowed=0.5)
+    drawn = synthetic_faces(6, size=160).crops
+    assert_allclose(faces.crops, drawn[[0, 1, 0]])
+    assert "1 of 4 faces cannot be used" in capsys.readouterr().out
+
+
+def test_processes_cut_out_what_one_process_does(wflw, tmp_path, monkeypatch):
+    read_wflw(wflw, "train")[4].image_path.unlink()
+    options = {"size": 160, "missing_allowed": 0.5}
+    alone = load_face_set(wflw, "train", cache=tmp_path / "alone", **options)
+    monkeypatch.setattr("pfld.data.face_set._WORTH_PROCESSES", 1)
+    together = load_face_set(wflw, "train", cache=tmp_path / "together", **options)
+    assert_allclose(together.crops, alone.crops)
+    assert_allclose(together.landmarks, alone.landmarks)
+    assert together.pictures == alone.pictures and len(together) == 5
 
 
 def test_a_picture_no_file_can_have_the_name_of_is_missing(wflw, capsys):
     edit_line(wflw, 2, lambda line: " ".join([*line.split()[:206], "a\0.png"]))
     edit_line(wflw, 3, lambda line: " ".join([*line.split()[:206], "a" * 300]))
     assert len(load_face_set(wflw, "train", size=160, missing_allowed=0.5)) == 4
-    assert "2 of 6 pictures" in capsys.readouterr().out
+    assert "2 of 6 faces" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import multiprocessing
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +25,9 @@ from pfld.landmarks import LandmarkScheme, scheme_with
 from pfld.preprocess import CROP_SCALE
 
 CROP_MARGIN = 1.75  # side of a stored crop over the longer side of the landmark box: room to turn
+
+_WORTH_PROCESSES = 1000  # pictures from which decoding on all cores pays for starting processes
+_PICTURES_AT_ONCE = 16  # that a process is given
 
 _SNAP = 0.02  # pictures this close to the stored scale are cut out without resampling
 
@@ -105,7 +113,7 @@ def load_face_set(
             ``spread`` how much their labels are to be trusted.
         size: Side of the stored crops in pixels; see :func:`stored_size`.
         cache: Folder of caches; by default ``.pfld-cache`` inside ``folder``.
-        missing_allowed: Fraction of pictures that may be unreadable; their faces are left out.
+        missing_allowed: Fraction of faces that may have no readable picture; they are left out.
         report: Called with one line about skipped pictures or a damaged cache.
         progress: Called with the number of faces done and their total.
 
@@ -163,63 +171,83 @@ def _write_cache(
     with new_entry(entry) as building:
         crops = new_crops(building, (len(faces), size, size, 3))
         landmarks = np.empty((len(faces), *faces[0].landmarks_px.shape), np.float32)
-        kept: list[int] = []
-        failures: dict[Path, str] = {}
-        image_path, image = None, None
-        for index, face in enumerate(faces):
-            progress(index, len(faces))
-            if face.image_path != image_path:
-                image_path = face.image_path
-                image = _read_or_note(image_path, failures)
-            if image is None:
-                continue
-            try:
-                face.require_in(image)
-            except ValueError as error:
-                failures[face.image_path] = str(error)
-                continue
-            crop = _snapped(FaceCrop.around(face.landmarks_px, scale=CROP_MARGIN), size)
-            crops[len(kept)] = crop.extract(image, size)
-            landmarks[len(kept)] = crop.to_crop(face.landmarks_px)
-            kept.append(index)
+        failures: dict[int, str] = {}
+        for done, (index, cut) in enumerate(_cut_out_all(faces, size)):
+            progress(done, len(faces))
+            if isinstance(cut, str):
+                failures[index] = cut
+            else:
+                crops[index], landmarks[index] = cut
         progress(len(faces), len(faces))
-        pictures_in_all = len({face.image_path for face in faces})
-        _require_few(failures, pictures_in_all, missing_allowed, report)
+        _require_few(failures, len(faces), missing_allowed, report)
+        kept = [index for index in range(len(faces)) if index not in failures]
+        for row, index in enumerate(kept):
+            if row != index:
+                crops[row] = crops[index]
         names = [str(faces[index].image_path.relative_to(folder)) for index in kept]
         rows = [table.get(name, (name, math.nan)) for name in names]
         write_faces(
             building,
             crops,
             len(kept),
-            landmarks=landmarks[: len(kept)],
+            landmarks=landmarks[kept],
             attributes=np.stack([faces[index].attributes for index in kept]),
             label_spread=np.array([spread for _, spread in rows], np.float32),
             pictures=np.array([origin for origin, _ in rows]),
         )
 
 
-def _read_or_note(path: Path, failures: dict[Path, str]) -> NDArray[np.uint8] | None:
-    if path in failures:
-        return None
+# A face's crop and its landmarks as fractions of that, or why there are none.
+Cut = tuple[NDArray[np.uint8], NDArray[np.float32]] | str
+
+
+def _cut_out_all(faces: list[FaceAnnotation], size: int) -> Iterator[tuple[int, Cut]]:
+    """Each face by its index, in an order that decodes each picture once; many on all cores."""
+    order = sorted(range(len(faces)), key=lambda index: faces[index].image_path)
+    groups = [list(group) for _, group in groupby(order, key=lambda index: faces[index].image_path)]
+    jobs = ([faces[index] for index in group] for group in groups)
+    cut_out = partial(_cut_out, size=size)
+    if len(groups) < _WORTH_PROCESSES:
+        for group, cuts in zip(groups, map(cut_out, jobs)):
+            yield from zip(group, cuts)
+        return
+    # Fresh processes: forked ones inherit locks that threads of this one may hold.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        for group, cuts in zip(groups, pool.map(cut_out, jobs, chunksize=_PICTURES_AT_ONCE)):
+            yield from zip(group, cuts)
+
+
+def _cut_out(faces: list[FaceAnnotation], size: int) -> list[Cut]:
+    """The faces of one picture."""
     try:
-        return read_image(path)
+        image = read_image(faces[0].image_path)
     except (FileNotFoundError, ValueError) as error:
-        failures[path] = str(error)
-        return None
+        return [str(error)] * len(faces)
+    cuts: list[Cut] = []
+    for face in faces:
+        try:
+            face.require_in(image)
+        except ValueError as error:
+            cuts.append(str(error))
+            continue
+        crop = _snapped(FaceCrop.around(face.landmarks_px, scale=CROP_MARGIN), size)
+        cuts.append((crop.extract(image, size), crop.to_crop(face.landmarks_px)))
+    return cuts
 
 
 def _require_few(
-    failures: dict[Path, str], pictures: int, allowed: float, report: Callable[[str], None]
+    failures: dict[int, str], faces: int, allowed: float, report: Callable[[str], None]
 ) -> None:
     if not failures:
         return
-    first = next(iter(failures.values()))
-    message = f"{len(failures)} of {pictures} pictures cannot be used (first: {first})"
-    if len(failures) > allowed * pictures or len(failures) == pictures:
+    first = failures[min(failures)]
+    message = f"{len(failures)} of {faces} faces cannot be used (first: {first})"
+    if len(failures) > allowed * faces or len(failures) == faces:
         raise ValueError(
             f"{message}, more than the {allowed:.1%} allowed; mend the data or raise --allow-missing"
         )
-    report(f"{message}; their faces are left out")
+    report(f"{message}; they are left out")
 
 
 def _snapped(crop: FaceCrop, size: int) -> FaceCrop:
