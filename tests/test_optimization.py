@@ -19,7 +19,7 @@ from pfld.training.optimization import (
 def small_module(*, with_pose=False):
     torch.manual_seed(0)
     network = build_network("ghostnet", width_multiplier=0.25, num_landmarks=10)
-    return TrainedModule(network, with_pose=with_pose)
+    return TrainedModule(network, "pfld" if with_pose else "wing")
 
 
 def rates_and_decays(module, optimizer):
@@ -97,7 +97,7 @@ def units_alive_after_training(**options):
         images = torch.rand(16, 3, 112, 112, generator=generator) * 2 - 1
         target = images.mean((2, 3)).repeat(1, 7)[:, :20] + 0.5
         set_learning_rate_(optimizer, config, step / config.steps)
-        points = module(images)[0].landmarks.flatten(1)
+        points = module(images).located.landmarks.flatten(1)
         wing_loss(points * 112, target * 112).backward()
         optimizer.step()
         optimizer.zero_grad()

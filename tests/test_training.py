@@ -311,6 +311,7 @@ def test_second_run_into_the_same_folder_is_refused(tmp_path, capsys, monkeypatc
         ("--loss", "smooth-l1"), ("--loss", "pfld"), ("--loss", "pfld-original"),
         ("--fraction-units",), ("--network", "pfld"), ("--network", "ghostnet-slim"),
         ("--plain-branches",), ("--wing-width-end", "4"), ("--ema", "0"), ("--clip", "0"),
+        ("--loss", "rle"), ("--head", "heatmap"), ("--head", "heatmap", "--parts-weight", "0"),
     ],
     ids="".join,
 )  # fmt: skip

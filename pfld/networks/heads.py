@@ -29,11 +29,13 @@ class Located(NamedTuple):
             does not know. Its gradient reaches nothing but what it is calibrated with.
         parts: The answers ``(B, L, 2)`` that the landmarks were put together from, to be trained as
             well.
+        features: What a regression is made of, ``(B, C)``; None from other heads.
     """
 
     landmarks: Tensor
     uncertainty: Tensor | None = None
     parts: tuple[Tensor, ...] = ()
+    features: Tensor | None = None
 
 
 class LandmarkHead(nn.Module):
@@ -79,8 +81,8 @@ class RegressionHead(nn.Linear, LandmarkHead):
         self.taps = tuple(taps)
 
     def locate(self, maps: Mapping[str, Tensor]) -> Located:
-        averages = [maps[name].mean((2, 3)) for name in self.taps]
-        return Located(self(torch.cat(averages, dim=1)).unflatten(1, (-1, 2)))
+        features = torch.cat([maps[name].mean((2, 3)) for name in self.taps], dim=1)
+        return Located(self(features).unflatten(1, (-1, 2)), features=features)
 
     def start_at_mean_shape_(self, mean_shape: Tensor) -> None:
         with torch.no_grad():

@@ -12,7 +12,7 @@ from pfld.networks import NETWORKS
 from pfld.networks.landmark_network import INPUT_SIZES
 from pfld.weight_metadata import HEADS, architecture_name
 
-LOSSES = ("wing", "smooth-l1", "pfld", "pfld-original")
+LOSSES = ("wing", "smooth-l1", "rle", "pfld", "pfld-original")
 PRECISIONS = ("no", "bf16", "fp16")
 HEAD_RATES = {"regression": 0.1, "heatmap": 1.0}  # of the trunk's learning rate
 PATHS = frozenset({"data", "out", "cache", "initial_weights", "teacher"})
@@ -134,7 +134,11 @@ class TrainingConfig:
         if self.ema == 1:
             raise ValueError("--ema must be below 1: with 1 the averaged weights never move")
         if self.label_trust and self.loss.startswith("pfld"):
-            raise ValueError("--label-trust goes with --loss wing or smooth-l1")
+            raise ValueError("--label-trust goes with --loss wing, smooth-l1 or rle")
+        if self.loss == "rle" and self.head != "regression":
+            raise ValueError("--loss rle goes with --head regression, whose errors it models")
+        if self.loss == "rle" and self.teacher:
+            raise ValueError("--loss rle models errors against labels, and takes no --teacher")
         if self.frozen_statistics and not self.initial_weights:
             raise ValueError("--frozen-statistics needs --initial-weights, which have statistics")
         if self.frozen_layers and not self.initial_weights:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,35 +11,65 @@ from torch import Tensor, nn
 from pfld.data.pose import head_pose
 from pfld.losses import calibration_loss, pfld_loss, smooth_l1_loss, wing_loss
 from pfld.networks import AuxiliaryNet, LandmarkNetwork
-from pfld.networks.heads import Located
+from pfld.networks.heads import Located, RegressionHead
 from pfld.training.config import TrainingConfig
+from pfld.training.likelihood import ResidualLogLikelihood
 
 
 class TrainedModule(nn.Module):
-    """A network and, where the loss wants poses, the auxiliary net: all that is optimised.
+    """A network and, where the loss wants them, an auxiliary net for poses or a density of errors: all
+    that is optimised. One module, so that everything passes through the wrapper of a distributed run.
 
-    ``forward`` gives what the head located, in fractions, and angles ``(B, 3)`` in radians or None. One
-    module, so that everything passes through the wrapper of a distributed run.
+    Raises:
+        ValueError: For the loss "rle" and a head that is no regression.
     """
 
-    def __init__(self, network: LandmarkNetwork, *, with_pose: bool) -> None:
+    def __init__(self, network: LandmarkNetwork, loss: str = "wing") -> None:
         super().__init__()
         self.network = network
-        self.auxiliary = AuxiliaryNet.for_network(network) if with_pose else None
+        wants_pose = loss in ("pfld", "pfld-original")
+        self.auxiliary = AuxiliaryNet.for_network(network) if wants_pose else None
+        self.likelihood: ResidualLogLikelihood | None = None
+        if loss == "rle":
+            if not isinstance(network.head, RegressionHead):
+                raise ValueError("--loss rle goes with --head regression")
+            features = network.head.in_features
+            self.likelihood = ResidualLogLikelihood(features, network.num_landmarks)
 
-    def forward(self, images: Tensor) -> tuple[Located, Tensor | None]:
-        located, features = self.network.locate(images)
-        return located, None if self.auxiliary is None else self.auxiliary(features)
+    def forward(self, images: Tensor, target: Tensor | None = None) -> Answer:
+        """What the loss is made of.
+
+        Args:
+            images: ``(B, 3, S, S)``, normalised.
+            target: ``(B, L, 2)``, fractions of the crop; needed for the loss "rle".
+        """
+        located, pose_features = self.network.locate(images)
+        angles = None if self.auxiliary is None else self.auxiliary(pose_features)
+        unlikelihood = None
+        if self.likelihood is not None:
+            assert target is not None and located.features is not None
+            unlikelihood = self.likelihood(located.landmarks, target, located.features)
+        return Answer(located, angles, unlikelihood)
 
 
-def wants_pose(config: TrainingConfig) -> bool:
-    return config.loss in ("pfld", "pfld-original")
+class Answer(NamedTuple):
+    """What a :class:`TrainedModule` makes of B faces.
+
+    Attributes:
+        located: What the head found, in fractions of the crop.
+        angles: Yaw, pitch, roll ``(B, 3)`` in radians; None where the loss wants none.
+        unlikelihood: Negative log-likelihood of each face's errors ``(B,)``; None where the loss is
+            another.
+    """
+
+    located: Located
+    angles: Tensor | None = None
+    unlikelihood: Tensor | None = None
 
 
 def landmark_loss(
     config: TrainingConfig,
-    located: Located,
-    angles: Tensor | None,
+    answer: Answer,
     target: Tensor,
     attributes: Tensor,
     *,
@@ -48,14 +80,13 @@ def landmark_loss(
     uncertainty have theirs added.
 
     Args:
-        located: Fractions of the crop.
-        angles: ``(B, 3)`` radians from the auxiliary net; None where the loss wants none.
         target: ``(B, L, 2)``, fractions of the crop.
         attributes: ``(B, 6)`` of 0 or 1.
         face_weights: How much each face counts, ``(B,)``. The PFLD loss has weights of its own.
         wing_width: Another than ``config``'s.
     """
     unit = 1.0 if config.fraction_units else float(config.input_size)
+    located, angles, unlikelihood = answer
     target_px = target.flatten(1) * config.input_size
 
     def loss_of(points: Tensor) -> Tensor:
@@ -78,6 +109,9 @@ def landmark_loss(
         )
         return loss
 
+    if unlikelihood is not None:
+        faces = unlikelihood if face_weights is None else unlikelihood * face_weights
+        return faces.mean() / target_px.shape[1]
     loss = loss_of(located.landmarks)
     if config.parts_weight:
         loss = loss + config.parts_weight * sum(map(loss_of, located.parts))

@@ -23,7 +23,6 @@ from pfld.training.faces import FaceBatches, label_weights, mean_shape
 from pfld.training.objective import (
     TrainedModule,
     landmark_loss,
-    wants_pose,
 )
 from pfld.training.optimization import (
     FloorOfGlobalConv,
@@ -89,7 +88,7 @@ class Trainer:
             network, config.initial_weights, config.network
         )
         self._frozen_layers = freeze_layers_(network, config.frozen_layers)
-        module = TrainedModule(network, with_pose=wants_pose(config))
+        module = TrainedModule(network, config.loss)
         set_folded_training(module, enabled=not config.plain_branches)
         if config.synchronize:
             synchronize_moments(module)
@@ -202,14 +201,13 @@ class Trainer:
         self.module.train()
         self._hold_statistics_()
         with self._autocast():
-            located, angles = self.module(self.faces.normalized(inputs.images))
+            answer = self.module(self.faces.normalized(inputs.images), inputs.landmarks)
         width = wing_width(config, self.clock.progress)
 
         def distance_to(points: Tensor) -> Tensor:
             return landmark_loss(
                 config,
-                located,
-                angles,
+                answer,
                 points,
                 inputs.attributes,
                 face_weights=inputs.weights,
