@@ -17,6 +17,7 @@ SHOWN = (
     ("Head axes", "axes"),
     ("Point numbers", "indices"),
     ("Face and quality", "labels"),
+    ("Thin where unsure", "uncertainty"),
 )
 SHOWN_AT_FIRST = ["contours", "points"]
 

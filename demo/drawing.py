@@ -22,6 +22,7 @@ class Drawing:
     axes: bool = False
     indices: bool = False
     labels: bool = False
+    uncertainty: bool = False
 
     @classmethod
     def of(cls, names: Sequence[str] | None) -> Drawing:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pfld.draw import head_axes
+from pfld.draw import head_axes, sureness_of
 from pfld.runtime.face import Face
 
 MOST_FRAME_LENGTH = 5_000_000  # letters of its data URL
@@ -50,12 +50,13 @@ def encode_frame(image_rgb: NDArray[np.uint8]) -> str:
 
 def face_to_json(face: Face) -> dict[str, Any]:
     """What a page needs to draw a face: numbers rounded to a tenth of a pixel."""
-    axes = head_axes(face)
+    axes, sureness = head_axes(face), sureness_of(face)
     return {
         "points": np.round(face.landmarks.astype(np.float64), 1).ravel().tolist(),
         "box": np.round(face.box.astype(np.float64), 1).tolist(),
         "id": face.identity,
         "quality": round(float(face.quality), 3),
+        "sureness": None if sureness is None else np.round(sureness, 2).tolist(),
         "axes": None if axes is None else np.round(axes, 1).reshape(3, 4).tolist(),
         "pose": None if axes is None else [round(angle, 1) for angle in face.pose],
     }

@@ -43,7 +43,20 @@ function drawFace(context, face, wanted, at) {
     path.rect(Math.min(at(x0), at(x1)), y0, x1 - x0, y1 - y0);
     stroke(path, "#fff", thin);
   }
-  if (wanted.has("contours"))
+  const sureness = wanted.has("uncertainty") ? face.sureness : null;
+  if (wanted.has("contours") && sureness)
+    for (const [color, indices, closed] of curves[count] || [])
+      indices.forEach((start, place) => {
+        if (!closed && place === indices.length - 1) return;
+        const end = indices[(place + 1) % indices.length];
+        const path = new Path2D();
+        path.moveTo(...points[start]);
+        path.lineTo(...points[end]);
+        context.strokeStyle = color;
+        context.lineWidth = Math.max(0.5, (2 + thin) * (sureness[start] + sureness[end]) / 2);
+        context.stroke(path);
+      });
+  else if (wanted.has("contours"))
     for (const [color, indices, closed] of curves[count] || []) {
       const path = new Path2D();
       indices.forEach((index) => path.lineTo(...points[index]));
@@ -51,10 +64,11 @@ function drawFace(context, face, wanted, at) {
       stroke(path, color, thin);
     }
   if (wanted.has("points")) {
-    const radius = Math.max(1.2, size / 56);
+    const whole = Math.max(1.2, size / 56);
     for (const [color, indices] of groups[count] || []) {
       const path = new Path2D();
       for (const index of indices) {
+        const radius = whole * (sureness ? 0.35 + 0.65 * sureness[index] : 1);
         path.moveTo(points[index][0] + radius, points[index][1]);
         path.arc(...points[index], radius, 0, 2 * Math.PI);
       }

@@ -38,6 +38,8 @@ RIM_COLOR: Color = (
 LINE_WIDTH = 1 / 70
 POINT_WIDTH = 1 / 28
 AXIS_LENGTH = 0.9
+SURE, UNSURE = 0.03, 0.12  # expected errors up to which a point is sure, and from which it is not
+LEAST_DOT = 0.35  # of the width of a sure point, for the least sure
 TEXT_HEIGHT = 1 / 7
 INDEX_HEIGHT = 1 / 22
 SMALL_SIZE, TINY_SIZE = 110, 45  # pixels; rims get thin below, and points go where there are curves
@@ -85,6 +87,7 @@ def draw_faces(
     axes: bool = False,
     indices: bool = False,
     labels: bool | Sequence[str] = False,
+    uncertainty: bool = False,
 ) -> NDArray[np.uint8]:
     """A copy of the picture ``(H, W, 3)`` with faces drawn on it, the last in front.
 
@@ -100,6 +103,8 @@ def draw_faces(
             an upright picture, green up, blue out of the face.
         indices: The landmarks' numbers.
         labels: A text for each face, or True for its number, where it has one, and its quality.
+        uncertainty: Points and curves are thin where the network is unsure of them, see
+            :attr:`pfld.runtime.face.Face.point_uncertainty`.
 
     Raises:
         ValueError: For no such picture, another number of labels than faces, or faces with a number of
@@ -119,14 +124,15 @@ def draw_faces(
         if not np.isfinite(face.landmarks).all():
             continue
         size = face_size(face.landmarks)
+        sureness = sureness_of(face) if uncertainty else None
         if boxes:
             _draw_box_(drawn, face.box, size)
         if contours:
-            _draw_contours_(drawn, face.landmarks, scheme, size)
+            _draw_contours_(drawn, face.landmarks, scheme, size, sureness)
         # On a small face rims would be all there is to see; curves have theirs already.
         rims = not contours or size > SMALL_SIZE
         if points and not (contours and size < TINY_SIZE):
-            _draw_points_(drawn, face.landmarks, scheme, size, rims=rims)
+            _draw_points_(drawn, face.landmarks, scheme, size, sureness, rims=rims)
         if axes:
             _draw_axes_(drawn, face, size)
         if indices:
@@ -143,17 +149,53 @@ def label_of(face: Face) -> str:
     return f"{number}{100 * face.quality:.0f}%"
 
 
+def sureness_of(face: Face) -> NDArray[np.float32] | None:
+    """How sure each point is ``(L,)``, 0 to 1; None where the network does not know.
+
+    1 up to an expected error of 3 % of the face's size, about the distance of the outer eye corners; 0
+    from 12 % on.
+    """
+    if face.point_uncertainty is None:
+        return None
+    relative = face.point_uncertainty / max(face_size(face.landmarks), 1e-6)
+    return np.clip((UNSURE - relative) / (UNSURE - SURE), 0, 1).astype(np.float32)
+
+
 def _draw_contours_(
-    image: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: LandmarkScheme, size: float
+    image: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    scheme: LandmarkScheme,
+    size: float,
+    sureness: NDArray[np.float32] | None,
 ) -> None:
     width = _whole(size * LINE_WIDTH)
     fixed = _fixed(landmarks)
-    curves = [(group, fixed[list(run)], closed) for group, run, closed in CURVES[scheme.name]]
+    curves = CURVES[scheme.name]
+    if sureness is not None:
+        _draw_segments_(image, fixed, curves, width + _rim(size), sureness)
+        return
     for closed in (False, True):
-        rims = [curve for _, curve, closes in curves if closes is closed]
+        rims = [fixed[list(run)] for _, run, closes in curves if closes is closed]
         cv2.polylines(image, rims, closed, RIM_COLOR, width + _rim(size), cv2.LINE_AA, _SHIFT)
-    for group, curve, closed in curves:
-        cv2.polylines(image, [curve], closed, GROUP_COLORS[group], width, cv2.LINE_AA, _SHIFT)
+    for group, run, closed in curves:
+        curve = [fixed[list(run)]]
+        cv2.polylines(image, curve, closed, GROUP_COLORS[group], width, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_segments_(
+    image: NDArray[np.uint8],
+    fixed: NDArray[np.int32],
+    curves: Sequence[tuple[str, Sequence[int], bool]],
+    width: int,
+    sureness: NDArray[np.float32],
+) -> None:
+    """Curves piece by piece, each as wide as its ends are sure."""
+    for group, run, closed in curves:
+        starts = list(run) if closed else list(run)[:-1]
+        for start, end in zip(starts, (*run, run[0])[1:]):
+            sure = float(sureness[[start, end]].mean())
+            piece, wide = [fixed[[start, end]]], _whole(width * sure)
+            cv2.polylines(image, piece, False, GROUP_COLORS[group], wide, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_points_(
@@ -161,15 +203,21 @@ def _draw_points_(
     landmarks: NDArray[np.float32],
     scheme: LandmarkScheme,
     size: float,
+    sureness: NDArray[np.float32] | None,
     *,
     rims: bool,
 ) -> None:
-    width = _whole(size * POINT_WIDTH, least=2)
+    sure = np.ones(len(landmarks)) if sureness is None else LEAST_DOT + (1 - LEAST_DOT) * sureness
+    widths = np.array([_whole(size * POINT_WIDTH * part, least=2) for part in sure])
     dots = _fixed(landmarks)
-    if rims:
-        _draw_dots_(image, dots, RIM_COLOR, width + 2)
-    for group, run in scheme.groups.items():
-        _draw_dots_(image, dots[list(run)], GROUP_COLORS[group], width)
+    for width in np.unique(widths):
+        alike = widths == width
+        if rims:
+            _draw_dots_(image, dots[alike], RIM_COLOR, int(width) + 2)
+        for group, run in scheme.groups.items():
+            chosen = [index for index in run if alike[index]]
+            if chosen:
+                _draw_dots_(image, dots[chosen], GROUP_COLORS[group], int(width))
 
 
 def _draw_dots_(

@@ -120,6 +120,7 @@ def add_parser(commands: Subcommands) -> None:
         ("axes", "how the head is turned"),
         ("indices", "the landmarks' numbers"),
         ("labels", "the face's number and quality"),
+        ("uncertainty", "points thin where the network is unsure of them"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=f"draw {what} (default no)")
     parser.add_argument(
@@ -169,6 +170,7 @@ def _predict(arguments: argparse.Namespace, interruption: Interruption) -> Predi
         axes=arguments.axes,
         indices=arguments.indices,
         labels=arguments.labels,
+        uncertainty=arguments.uncertainty,
         json=arguments.json,
         csv=arguments.csv,
         overwrite=arguments.overwrite,

@@ -14,7 +14,7 @@ class PredictionOptions:
         max_faces: At most in a picture or at a time in a video; None for all, in a video 8.
         smoothing: Of landmarks in videos.
         pictures: Whether annotated copies are made, with contours and points.
-        boxes, axes, indices, labels: What else is drawn, see :func:`pfld.draw.draw_faces`.
+        boxes, axes, indices, labels, uncertainty: What else is drawn, see :func:`pfld.draw.draw_faces`.
         json, csv: Whether a file of all faces is written.
         overwrite: Whether what was done before is forgotten.
     """
@@ -29,13 +29,14 @@ class PredictionOptions:
     axes: bool = False
     indices: bool = False
     labels: bool = False
+    uncertainty: bool = False
     json: bool = False
     csv: bool = False
     overwrite: bool = False
 
     def drawing(self) -> dict[str, bool]:
         """Arguments of :func:`pfld.draw.draw_faces`."""
-        names = ("boxes", "axes", "indices", "labels")
+        names = ("boxes", "axes", "indices", "labels", "uncertainty")
         return {name: getattr(self, name) for name in names}
 
     def settings(self) -> dict[str, str]:

@@ -1,13 +1,16 @@
 """Drawing: where colours land. How pictures look is left to eyes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pfld.data.face_model import facing_translation, head_points, project, rotation_from_angles
-from pfld.draw import AXIS_COLORS, GROUP_COLORS, TEXT_COLOR, draw_faces, label_of
+from pfld.draw import AXIS_COLORS, GROUP_COLORS, TEXT_COLOR, draw_faces, label_of, sureness_of
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
 from pfld.runtime.face import Face
+from pfld.runtime.jitter import face_size
 
 BLACK = np.zeros((240, 320, 3), np.uint8)
 NOTHING = dict(points=False, contours=False)
@@ -217,3 +220,35 @@ def test_labels_must_be_as_many_as_faces():
 def test_an_unknown_number_of_points_is_refused():
     with pytest.raises(ValueError, match="5 points"):
         draw_faces(BLACK, [Face(np.zeros((5, 2), np.float32), 0.9, 0.9)])
+
+
+def unsure(subject, error):
+    error = np.full(len(subject.landmarks), error, np.float32)
+    return replace(subject, point_uncertainty=error)
+
+
+def test_points_and_curves_are_thin_where_the_network_is_unsure():
+    subject = face(scale=12.0)
+    size = face_size(subject.landmarks)
+    painted = [
+        int((draw_faces(BLACK, [unsure(subject, part * size)], uncertainty=True) > 0).sum())
+        for part in (0.0, 0.03, 0.075, 0.12, 0.5)
+    ]
+    assert painted[0] == painted[1] > 1.1 * painted[2] > 1.1 * 1.1 * painted[3]
+    assert painted[3] == painted[4] > 0
+    # Only on request, and only where the network knows.
+    plain = draw_faces(BLACK, [subject])
+    assert_array_equal(draw_faces(BLACK, [unsure(subject, size)]), plain)
+    assert_array_equal(draw_faces(BLACK, [subject], uncertainty=True), plain)
+    assert sureness_of(subject) is None
+
+
+def test_one_unsure_point_alone_is_thin():
+    subject = unsure(face(scale=12.0), 0.0)
+    subject.point_uncertainty[16] = 99
+    assert sureness_of(subject)[16] == 0 and sureness_of(subject)[17] == 1
+    options = {"contours": False, "uncertainty": True}
+    others = draw_faces(BLACK, [unsure(subject, 0.0)], **options)
+    changed = (draw_faces(BLACK, [subject], **options) != others).any(axis=2)
+    y, x = np.nonzero(changed)
+    assert len(x) and np.abs(np.stack([x, y], 1) - subject.landmarks[16]).max() < 8

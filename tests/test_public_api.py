@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 SIGNATURES = {
-    "pfld.FaceLandmarker": "(backend: Backend, detector: FaceDetector | None = None) -> None",
+    "pfld.FaceLandmarker": (
+        "(backend: Backend, detector: FaceDetector | None = None, *, min_score: float = 0.5) -> None"
+    ),
     "pfld.FaceLandmarker.from_pretrained": (
         "(weights: str | os.PathLike[str] = 'ghostone', backend: str = 'onnx', *, threads: int = 1, "
         "min_score: float = 0.5, max_faces: int | None = None) -> FaceLandmarker"
@@ -34,14 +36,14 @@ SIGNATURES = {
     ),
     "pfld.FaceTracker.reset": "(self) -> None",
     "pfld.build_network": (
-        "(name: str, *, width_multiplier: float = 1.0, num_landmarks: int = 98, "
+        "(name: str, *, head: str = 'regression', width_multiplier: float = 1.0, num_landmarks: int = 98, "
         "input_size: int = 112, num_conv_branches: int = 6, reparameterized: bool = False) "
         "-> LandmarkNetwork"
     ),
     "pfld.reparameterize": "(model: Model) -> Model",
     "pfld.runtime.face.Face": (
         "(landmarks: NDArray[np.float32], score: float, quality: float, "
-        "identity: int | None = None) -> None"
+        "identity: int | None = None, point_uncertainty: NDArray[np.float32] | None = None) -> None"
     ),
     "pfld.runtime.face.Face.to_dict": "(self) -> dict[str, Any]",
     "pfld.runtime.pictures.read_picture": "(path: str | os.PathLike[str]) -> NDArray[np.uint8]",
@@ -68,7 +70,7 @@ PROPERTIES = {"box", "pose", "eye_opening", "mouth_opening", "landmarks_68"}  # 
 OPTIONS = {
     "predict": (
         "--out --json --csv --network --weights --backend --threads --max-faces --min-score "
-        "--no-smoothing --no-pictures --boxes --axes --indices --labels --overwrite"
+        "--no-smoothing --no-pictures --boxes --axes --indices --labels --uncertainty --overwrite"
     ),
     "evaluate": (
         "--weights --data --split --protocol --channel-order --robustness --allow-missing --json "
@@ -83,12 +85,12 @@ OPTIONS = {
     ),
     "train.py": (
         "--data --out --cache --allow-missing --synthetic-faces --validation-fraction --network "
-        "--width-multiplier --input-size --num-conv-branches --plain-branches --initial-weights "
-        "--frozen-statistics --faces --batch-size --lr --head-lr-fraction --no-floor --final-lr-fraction --warmup "
-        "--weight-decay --clip --ema --precision --synchronize --seed --deterministic --loss "
-        "--wing-width --wing-epsilon --wing-width-end --beta --fraction-units --no-mean-shape "
+        "--head --width-multiplier --input-size --num-conv-branches --plain-branches --initial-weights "
+        "--frozen-statistics --frozen-layers --faces --minutes --batch-size --lr --head-lr-fraction --no-floor --final-lr-fraction --warmup "
+        "--weight-decay --clip --ema --precision --float32-end --synchronize --seed --deterministic --loss "
+        "--wing-width --wing-epsilon --wing-width-end --beta --fraction-units --no-mean-shape --parts-weight "
         "--pose-repeats --label-trust --teacher --teacher-weight --augmentation --augmentation-start --augmentation-until "
-        "--evaluate-every --checkpoint-minutes"
+        "--evaluate-every --log-every --checkpoint-minutes"
     ),
 }
 
