@@ -34,6 +34,9 @@ class ReplayedUpdate(CapturedUpdate):
 
         return replay
 
+    def _pace(self):
+        pass
+
 
 @pytest.fixture(scope="module")
 def faces():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ class CapturedUpdate:
         self._replay: Callable[[], None] | None = None
         self._inputs: StepInputs | None = None
         self._loss: Tensor | None = None
+        self._events: deque[torch.cuda.Event] = deque()
 
     def __call__(self, inputs: StepInputs) -> Tensor:
         """The loss of a step, a scalar of its own."""
@@ -61,7 +63,17 @@ class CapturedUpdate:
             mine.copy_(given)
         self._replay()
         assert self._loss is not None
-        return self._loss.clone()
+        loss = self._loss.clone()
+        self._pace()
+        return loss
+
+    def _pace(self) -> None:
+        """Waits for the step before the last: further ahead, the clock would run without the steps."""
+        event = torch.cuda.Event()
+        event.record()
+        self._events.append(event)
+        if len(self._events) > 2:
+            self._events.popleft().synchronize()
 
     def _aside(self, inputs: StepInputs) -> Tensor:
         """A step on another stream than the usual one, as capturing wants it."""
