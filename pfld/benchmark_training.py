@@ -17,6 +17,8 @@ from pfld.process_memory import peak_memory_mib
 VARIANTS = {
     "folded": "GhostOne, six branches folded",
     "frozen": "GhostOne, folded, frozen norms",
+    "heatmap": "the same as folded, heatmap head",
+    "heatmap-frozen": "the same as frozen, heatmap head",
     "branches": "GhostOne, six plain branches",
     "single": "GhostNet, single branch",
 }
@@ -55,10 +57,11 @@ def measure_training(
     torch.manual_seed(0)
     layout = torch.contiguous_format if variant == "branches" else torch.channels_last
     name = "ghostnet" if variant == "single" else "ghostone"
-    network = build_network(name, width_multiplier=width_multiplier)
+    head = "heatmap" if variant.startswith("heatmap") else "regression"
+    network = build_network(name, head=head, width_multiplier=width_multiplier)
     network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack memory_format
     set_folded_training(network, enabled=variant != "branches")
-    if variant == "frozen":
+    if variant.endswith("frozen"):
         freeze_statistics_(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     crops = torch.randn(batch_size, 3, 112, 112).contiguous(memory_format=layout)
@@ -99,7 +102,7 @@ def compare_training(*, batch_size: int, steps: int, rounds: int) -> list[Traini
 def format_table(results: list[TrainingSpeed]) -> str:
     """The results as lines, each compared with the plain branches where those were measured."""
     reference = next((r for r in results if r.variant == "branches"), None)
-    lines = [f"{'':32}{'images/s':>10}{'speed':>8}{'peak MiB':>10}{'memory':>8}"]
+    lines = [f"{'':34}{'images/s':>10}{'speed':>8}{'peak MiB':>10}{'memory':>8}"]
     for result in results:
         speed = memory = ""
         if reference:
@@ -108,7 +111,7 @@ def format_table(results: list[TrainingSpeed]) -> str:
             memory = f"{result.peak_memory_mib / reference.peak_memory_mib:.0%}"
         peak = "" if result.peak_memory_mib is None else f"{result.peak_memory_mib:.0f}"
         lines.append(
-            f"{VARIANTS[result.variant]:32}{result.images_per_second:10.1f}{speed:>8}{peak:>10}{memory:>8}"
+            f"{VARIANTS[result.variant]:34}{result.images_per_second:10.1f}{speed:>8}{peak:>10}{memory:>8}"
         )
     return "\n".join(lines)
 

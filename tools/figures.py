@@ -1,4 +1,4 @@
-"""Draws docs/*.png from the numbers in docs: ``python tools/figures.py training ablation front``.
+"""Draws docs/*.png from the numbers in docs: ``python tools/figures.py training ablation heads front``.
 
 docs/training/*.csv are logs of ``train.py``, name-2.csv of a run that began with what name-1.csv had come
 to; docs/ablation.csv comes from ``tools/ablation.py``,
@@ -65,7 +65,7 @@ def training() -> None:
 
 def ablation() -> None:
     """Error of every row beside the base and its other seeds, and curves of some of them."""
-    rows = list(csv.DictReader((DOCS / "ablation.csv").open()))
+    rows = [row for row in ablation_rows() if not row["name"].endswith("38")]
     figure = new_figure(9, 0.24 * len(rows) + 5)
     bars, curves = figure.subplots(2, 1, height_ratios=[0.24 * len(rows) + 0.6, 3.8])
     base = [row for row in rows if row["name"] in ("base", "seed1", "seed2")]
@@ -95,6 +95,27 @@ def ablation() -> None:
     curves.yaxis.minorticks_off()
     curves.legend(frameon=False, fontsize=8)
     save(figure, "ablation.png")
+
+
+def ablation_rows() -> list[dict[str, str]]:
+    return list(csv.DictReader((DOCS / "ablation.csv").open()))
+
+
+def heads() -> None:
+    """Held-out error against faces seen: regression beside the heatmap head."""
+    figure = new_figure(7, 3.6)
+    axes = figure.subplots()
+    rows = [row for row in ablation_rows() if row["name"].endswith("38")]
+    for colour, row in zip(COLOURS, rows):
+        points = [point.split(":") for point in row["curve"].split()]
+        faces, errors = zip(*((int(seen), 100 * float(nme)) for seen, nme in points))
+        axes.plot(faces, errors, "o-", ms=3, color=colour, label=row["change"])
+    axes.set(xlabel="augmented faces seen", ylabel="NME on held-out faces, %", yscale="log")
+    ticks = (3.5, 4, 5, 6, 8, 10, 14)
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.yaxis.minorticks_off()
+    axes.legend(frameon=False)
+    save(figure, "heads.png")
 
 
 def front() -> None:
@@ -128,6 +149,6 @@ def front() -> None:
 
 
 if __name__ == "__main__":
-    drawings = {"training": training, "ablation": ablation, "front": front}
+    drawings = {"training": training, "ablation": ablation, "heads": heads, "front": front}
     for name in sys.argv[1:] or drawings:
         drawings[name]()
