@@ -8,7 +8,9 @@ from pfld.__main__ import main
 from pfld.benchmark_training import TrainingSpeed, format_table, measure_training
 
 
-@pytest.mark.parametrize("variant", ["folded", "frozen", "branches", "single"])
+@pytest.mark.parametrize(
+    "variant", ["folded", "frozen", "heatmap", "heatmap-frozen", "branches", "single"]
+)
 def test_each_variant_takes_real_steps(variant):
     speed = measure_training(variant, batch_size=2, steps=1, width_multiplier=0.25)
     assert speed.variant == variant and speed.images_per_second > 0

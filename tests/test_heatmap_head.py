@@ -80,6 +80,18 @@ def test_all_but_plain_convolutions_fold_to_the_same_points(size):
             assert_close(mine * size, theirs * size, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_precision_of_the_decoding_is_single_at_least(dtype):
+    network = small(num_landmarks=3).eval()
+    pixels = torch.from_numpy(METADATA.preprocessing.__class__(112)(crops(size=112)))
+    with torch.inference_mode():
+        expected = network(pixels)
+        found, uncertainty = network.to(dtype).forward_with_uncertainty(pixels.to(dtype))
+    wide = torch.promote_types(dtype, torch.float32)
+    assert found.dtype == uncertainty.dtype == wide
+    assert_close(found.float(), expected, atol=0.03, rtol=0)
+
+
 def test_a_fresh_head_answers_the_mean_shape():
     network = small(num_landmarks=3).eval()
     network.head.start_at_mean_shape_(POINTS)

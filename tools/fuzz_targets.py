@@ -6,6 +6,7 @@ import base64
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -162,7 +163,8 @@ def _point_seeds(folder: Path) -> list[bytes]:
 
 def _header_seeds(folder: Path) -> list[bytes]:
     tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
-    return [json.dumps({"__metadata__": _about(), "fc.bias": tensor}).encode(), b"{}"]
+    files = [{"__metadata__": about, "fc.bias": tensor} for about in _abouts()]
+    return [*(json.dumps(file).encode() for file in files), b"{}"]
 
 
 def _safetensors_seeds(folder: Path) -> list[bytes]:
@@ -170,13 +172,16 @@ def _safetensors_seeds(folder: Path) -> list[bytes]:
 
 
 def _metadata_seeds(folder: Path) -> list[bytes]:
-    return [json.dumps(_about()).encode()]
+    return [json.dumps(about).encode() for about in _abouts()]
 
 
-def _about() -> dict[str, str]:
+def _abouts() -> list[dict[str, str]]:
+    """What files with either head say."""
     from bad_weights import METADATA
 
-    return METADATA.to_strings()
+    from pfld.weight_metadata import HEADS
+
+    return [replace(METADATA, head=head).to_strings() for head in HEADS]
 
 
 def _checkpoint_seeds(folder: Path) -> list[bytes]:

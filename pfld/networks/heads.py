@@ -148,11 +148,12 @@ class HeatmapHead(LandmarkHead):
         self.register_buffer("moments", _moments(cells), persistent=False)
 
     def locate(self, maps: Mapping[str, Tensor]) -> Located:
-        regressed = self.regression.locate(maps).landmarks.float()
+        regressed = self.regression.locate(maps).landmarks
         heatmaps = self.maps(self.mix(self._joined(maps)))
+        wide = torch.promote_types(heatmaps.dtype, torch.float32)
         with torch.autocast(heatmaps.device.type, enabled=False):
-            logits = (heatmaps.float() + self.prior).flatten(2)
-            expected, squares = (logits.softmax(2) @ self.moments).split((2, 1), dim=2)
+            regressed, logits = regressed.to(wide), (heatmaps.to(wide) + self.prior).flatten(2)
+            expected, squares = (logits.softmax(2) @ self.moments.to(wide)).split((2, 1), dim=2)
             variance = squares - expected.square().sum(2, keepdim=True)
             variance = variance.clamp_min(_LEAST_VARIANCE)
             excess = 0.5 * variance.log() - math.log(_TYPICAL_SPREAD)
