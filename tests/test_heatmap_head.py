@@ -82,8 +82,8 @@ def test_all_but_plain_convolutions_fold_to_the_same_points(size):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_precision_of_the_decoding_is_single_at_least(dtype):
-    network = small(num_landmarks=3).eval()
-    pixels = torch.from_numpy(METADATA.preprocessing.__class__(112)(crops(size=112)))
+    network = settled_network(HEATMAP)
+    pixels = torch.from_numpy(METADATA.preprocessing(crops()))
     with torch.inference_mode():
         expected = network(pixels)
         found, uncertainty = network.to(dtype).forward_with_uncertainty(pixels.to(dtype))
