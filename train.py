@@ -90,14 +90,15 @@ def train(
     with progress, StopRequest(accelerator) as stop_request:
         if contact_sheet is None and accelerator.is_main_process:
             prepare_folder(config.out_dir)
+        # Before pictures are decoded, which takes minutes.
+        if contact_sheet is None and not resume and any(config.out_dir.glob("step-*.pt")):
+            raise ValueError(f"{config.out} holds a run already; pass --resume or another --out")
         faces = load_faces(config, accelerator, progress)
         trainer = Trainer(config, faces, accelerator)
         if contact_sheet is not None:
             save_augmented_faces(trainer, contact_sheet)
             return 0
         found = load_checkpoint(config.out_dir, progress.print) if resume else None
-        if not resume and any(config.out_dir.glob("step-*.pt")):
-            raise ValueError(f"{config.out} holds a run already; pass --resume or another --out")
         rows = []
         if found is not None:
             step, state = found

@@ -91,7 +91,10 @@ def _load_rest(models: Models, loading: Iterator[tuple[Choice, float]]) -> None:
 def _tidy(folder: Path, kept_s: float) -> None:
     while True:
         time.sleep(kept_s / 4)
-        remove_old(folder, kept_s)
+        try:
+            remove_old(folder, kept_s)
+        except OSError as error:  # the next round tries again: what visitors left has to go
+            print(f"  results cannot be removed: {error}", file=sys.stderr, flush=True)
 
 
 def _report(loaded: tuple[Choice, float] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -18,7 +19,15 @@ def new_folder(folder: Path) -> Path:
 def remove_old(folder: Path, older_than_s: float) -> int:
     """Removes what :func:`new_folder` made longer ago than that; how many there were."""
     last_s = time.time() - older_than_s
-    old = [own for own in folder.glob(_PREFIX + "*") if own.stat().st_mtime < last_s]
+    old = [own for own in folder.glob(_PREFIX + "*") if _changed_s(own) < last_s]
     for own in old:
         shutil.rmtree(own, ignore_errors=True)
     return len(old)
+
+
+def _changed_s(path: Path) -> float:
+    """When a folder was last changed; never for one that is gone by now."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return math.inf

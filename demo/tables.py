@@ -40,14 +40,12 @@ def face_table(faces: Sequence[Face], *, most: int = 24) -> str:
         except ValueError:  # points in one place show no pose
             angles = ["–"] * 3
         shares = [f"{100 * value:.0f} %" for value in (face.score, face.quality)]
-        left, right = face.eye_opening
-        cells = [
-            str(number),
-            *shares,
-            *angles,
-            f"{left:.2f} / {right:.2f}",
-            f"{face.mouth_opening:.2f}",
-        ]
+        try:
+            left, right = face.eye_opening
+            openings = [f"{left:.2f} / {right:.2f}", f"{face.mouth_opening:.2f}"]
+        except ValueError:  # of a scheme without lids
+            openings = ["–"] * 2
+        cells = [str(number), *shares, *angles, *openings]
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     more = len(faces) - most
     foot = f"<p>{more} more faces are in the files.</p>" if more > 0 else ""

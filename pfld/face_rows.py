@@ -49,7 +49,8 @@ def csv_rows(line: str) -> Iterator[list[Any]]:
     picture = json.loads(line)
     for index, face in enumerate(picture["faces"], 1):
         about = [picture["source"], picture.get("frame"), picture.get("time_s")]
-        numbers = [*face["box"], face["score"], face["quality"], *map(face["pose"].get, _POSE)]
+        pose = face["pose"] or {}
+        numbers = [*face["box"], face["score"], face["quality"], *map(pose.get, _POSE)]
         openings = [*face.get("eye_opening", (None, None)), face.get("mouth_opening")]
         points = [value for point in face["landmarks"] for value in point]
         unsure = face.get("point_uncertainty", [None] * len(face["landmarks"]))

@@ -14,7 +14,13 @@ from numpy.testing import assert_allclose
 from pfld.export import export_onnx
 from pfld.preprocess import Preprocessing
 from pfld.runtime import backends
-from pfld.runtime.backends import BACKENDS, find_weights, load_backend, load_own_backend
+from pfld.runtime.backends import (
+    BACKENDS,
+    find_weights,
+    load_backend,
+    load_own_backend,
+    torch_threads,
+)
 from pfld.weight_metadata import WeightMetadata
 from pfld.weights import save_weights
 
@@ -212,3 +218,15 @@ def test_without_openvino_the_message_says_what_to_install(shipped, monkeypatch)
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ImportError, match="pip install openvino"):
         load_backend(shipped / "small.onnx", "openvino")
+
+
+def test_threads_are_as_before_once_overlapping_uses_have_ended():
+    before = torch.get_num_threads()
+    first, second = torch_threads(before + 1), torch_threads(before + 2)
+    first.__enter__()
+    assert torch.get_num_threads() == before + 1
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert torch.get_num_threads() == before + 2
+    second.__exit__(None, None, None)
+    assert torch.get_num_threads() == before

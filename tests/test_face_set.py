@@ -266,3 +266,13 @@ def test_no_partial_cache_stays_behind(wflw, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         load_face_set(wflw, "train", size=160, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize("held_back", ["test", "val", "validation"])
+def test_pts_folders_of_other_splits_are_not_trained_on(tmp_path, held_back):
+    points = np.random.default_rng(1).uniform(5, 45, (68, 2))
+    for folder, name in ((".", "a"), ("more", "b"), (held_back, "c")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        write_pts(tmp_path / folder, name, points)
+    assert [face.image_path.stem for face in read_faces(tmp_path, "train")] == ["a", "b"]
+    assert [face.image_path.stem for face in read_faces(tmp_path, held_back)] == ["c"]

@@ -31,6 +31,8 @@ from tables import face_table, notice, pair_table
 from video import VideoOptions, on_video
 from visitor import Visitor
 
+from pfld.landmarks import WFLW_TO_IBUG
+from pfld.runtime.face import Face
 from pfld.runtime.jitter import JitterMeter
 from pfld.runtime.pictures import read_picture
 from pfld.runtime.video import VideoWriter
@@ -447,3 +449,16 @@ def test_charts_hold_their_lines_and_may_be_empty():
 def test_drawing_takes_known_names_only():
     assert Drawing.of(["boxes", "nonsense"]) == Drawing(points=False, contours=False, boxes=True)
     assert Drawing.of(None) == Drawing(points=False, contours=False)
+
+
+def test_a_result_that_vanishes_while_old_ones_are_removed_is_no_error(tmp_path, monkeypatch):
+    old = new_folder(tmp_path)
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([self / "result-gone", old]))
+    assert remove_old(tmp_path, 60) == 1 and not old.exists()
+
+
+def test_faces_of_68_points_have_a_row_without_openings():
+    face = Face(100 * SHAPE[list(WFLW_TO_IBUG)], 0.9, 0.8)
+    table = face_table([face])
+    assert "<td>–</td>" in table and "<td>90 %</td>" in table

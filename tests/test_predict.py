@@ -739,3 +739,35 @@ def test_no_torch_is_imported_with_onnx(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False 0", done.stderr
     assert done.stderr == ""
+
+
+class FlatAtTimes(KnowingLandmarker):
+    """Finds points in one place, which show no pose, in its third look."""
+
+    def __call__(self, image):
+        (face,) = super().__call__(image)
+        return [Face(self._flat(face.landmarks), 0.9, 0.8)]
+
+    def locate(self, image, crops, *, rate=True):
+        points, *rest = super().locate(image, crops, rate=rate)
+        return (self._flat(points) if self.calls == 9 else points, *rest)
+
+    def _flat(self, points):
+        points = points.copy()
+        points[..., [*range(51, 60), 60, 64, 68, 72], :] = points[..., 51:52, :]
+        return points
+
+
+def test_a_face_without_a_pose_costs_nothing_else(tmp_path):
+    (tmp_path / "in").mkdir()
+    photo(tmp_path / "in" / "a.jpg")
+    summary = run(tmp_path / "in", tmp_path / "photo", FlatAtTimes(), json=True, csv=True)
+    assert summary.pictures == 1 and not summary.problems
+    (line,) = results(tmp_path / "photo")
+    assert line["faces"][0]["pose"] is None
+    assert [table(tmp_path / "photo")[0][name] for name in ("yaw", "pitch", "roll")] == [""] * 3
+    film = video(tmp_path / "v.mp4")
+    summary = run(film, tmp_path / "film", FlatAtTimes(), json=True, smoothing=False)
+    assert summary.videos == 1 and not summary.problems
+    poses = [face["pose"] for line in results(tmp_path / "film") for face in line["faces"]]
+    assert poses.count(None) == 1 < len(poses)

@@ -17,6 +17,7 @@ from torch.testing import assert_close
 
 import train
 from pfld.data.face_set import FaceSet
+from pfld.data.synthetic import synthetic_faces, write_wflw_layout
 from pfld.training.averaging import WeightAverage
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig
@@ -375,3 +376,35 @@ def test_contact_sheet_is_written_without_training(tmp_path):
     assert run(tmp_path / "out", "--contact-sheet", str(tmp_path / "sheet.png")) == 0
     assert (tmp_path / "sheet.png").stat().st_size > 100_000
     assert not list((tmp_path / "out").glob("step-*.pt"))
+
+
+def test_faces_that_may_be_missing_may_be_missing_at_the_end_as_well(tmp_path):
+    data = tmp_path / "data"
+    for split, count in (("train", 40), ("test", 4)):
+        write_wflw_layout(synthetic_faces(count, size=144, seed=count), data, split=split)
+    next((data / "WFLW_images" / "synthetic-test").glob("*.png")).unlink()
+    options = ["--data", str(data), "--faces", "16", "--allow-missing", "0.5"]
+    assert train.main([*SMALL, "--out", str(tmp_path / "run"), *options]) == 0
+    report = json.loads((tmp_path / "run" / "ghostone-w0.25.json").read_text())
+    assert (report["test"]["count"], report["test"]["skipped"]) == (3, 1)
+
+
+def test_a_run_whose_evaluation_fails_has_its_weights(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "pfld.evaluation.evaluate", lambda *_, **__: (_ for _ in ()).throw(ValueError("no faces"))
+    )
+    data = tmp_path / "data"
+    for split in ("train", "test"):
+        write_wflw_layout(synthetic_faces(30, size=144), data, split=split)
+    options = ["--data", str(data), "--faces", "16", "--out", str(tmp_path / "run")]
+    assert train.main([*SMALL, *options]) == 2
+    assert "no faces" in capsys.readouterr().err
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"ghostone-w0.25.safetensors", "ghostone-w0.25.onnx"} <= names
+
+
+def test_an_existing_run_is_refused_before_pictures_are_decoded(tmp_path, monkeypatch, capsys):
+    (tmp_path / "step-00000001.pt").write_bytes(b"")
+    monkeypatch.setattr(train, "load_faces", lambda *_: pytest.fail("decoded"))
+    assert run(tmp_path, "--faces", "16") == 2
+    assert "holds a run already" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blu
 FARTHEST = 100_000  # pixels from a picture's corner; no picture is that wide
 
 _LISTS = "WFLW_annotations/list_98pt_rect_attr_train_test"
+_HELD_BACK = ("test", "val", "valid", "validation")  # folders that are not trained on
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -55,7 +56,8 @@ def read_faces(folder: str | Path, split: str) -> list[FaceAnnotation]:
     """The annotated faces of one split, from whichever layout the folder has.
 
     WFLW's is recognised by ``WFLW_annotations``; else ``.pts`` files are looked for in the subfolder
-    named like the split or, for "train" and where there is no such subfolder, in the folder itself.
+    named like the split or, for "train" and where there is no such subfolder, in the folder itself, but
+    for its subfolders named like other splits: ``test``, ``val``, ``valid`` and ``validation``.
 
     Raises:
         FileNotFoundError: When the folder holds neither, saying what was looked for.
@@ -69,7 +71,7 @@ def read_faces(folder: str | Path, split: str) -> list[FaceAnnotation]:
     if (folder / split).is_dir():
         return read_pts_folder(folder / split)
     if split == "train" and next(folder.rglob("*.pts"), None):
-        return read_pts_folder(folder)
+        return read_pts_folder(folder, leave_out=_HELD_BACK)
     raise FileNotFoundError(
         f"{folder} has no split {split!r}: neither {_LISTS}/list_98pt_rect_attr_{split}.txt nor "
         f"a folder {split} with .pts files"
@@ -124,10 +126,13 @@ def _parse_wflw_line(line: str, images: Path, source: str) -> FaceAnnotation:
     return FaceAnnotation(images / name, landmarks_px, numbers[196:200], flags, source)
 
 
-def read_pts_folder(folder: str | Path) -> list[FaceAnnotation]:
+def read_pts_folder(folder: str | Path, leave_out: Collection[str] = ()) -> list[FaceAnnotation]:
     """The faces of all ``.pts`` files under a folder, each beside its picture of the same name.
 
     Points are stored counting from 1 and converted; attributes are all 0; the box is that of the points.
+
+    Args:
+        leave_out: Names of subfolders that are passed over.
 
     Raises:
         FileNotFoundError: When there is no ``.pts`` file, or one has no picture beside it.
@@ -136,7 +141,11 @@ def read_pts_folder(folder: str | Path) -> list[FaceAnnotation]:
     Source: Sagonas et al. 2013, 300 Faces in-the-Wild, its file format.
     """
     folder = Path(folder)
-    faces = [_read_pts(path) for path in sorted(folder.rglob("*.pts"))]
+    faces = [
+        _read_pts(path)
+        for path in sorted(folder.rglob("*.pts"))
+        if path.relative_to(folder).parts[0] not in leave_out
+    ]
     if not faces:
         raise FileNotFoundError(f"no .pts files under {folder}")
     return faces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,11 @@ BACKENDS = {
     "onnx-int8": "-int8.onnx",
     "openvino": ".onnx",
 }
+
+
+# What each use of torch_threads wants, the latest last, and first what there was before, under None.
+_THREAD_USES: dict[object, int] = {}
+_THREADS_LOCK = threading.Lock()
 
 
 class Prediction(NamedTuple):
@@ -157,18 +163,35 @@ class TorchBackend(Backend):
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """PyTorch's number of threads for a while; it is the whole process's."""
+    """PyTorch's number of threads for a while; it is the whole process's.
+
+    Of uses that overlap the latest decides, and the last to end brings the number back that there was
+    before the first.
+    """
     import torch
 
-    before = torch.get_num_threads()
-    if before == count:
-        yield
-        return
-    torch.set_num_threads(count)
+    use = object()
+    with _THREADS_LOCK:
+        if not _THREAD_USES:
+            _THREAD_USES[None] = torch.get_num_threads()
+        _THREAD_USES[use] = count
+        _take_latest_threads()
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _THREADS_LOCK:
+            del _THREAD_USES[use]
+            _take_latest_threads()
+            if len(_THREAD_USES) == 1:
+                _THREAD_USES.clear()
+
+
+def _take_latest_threads() -> None:
+    import torch
+
+    count = next(reversed(_THREAD_USES.values()))
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
 
 
 class OnnxBackend(Backend):

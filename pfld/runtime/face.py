@@ -77,12 +77,13 @@ class Face:
         return self._wflw("68 points")[list(WFLW_TO_IBUG)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists, as ``predict --json`` writes them."""
+        """Plain numbers and lists, as ``predict --json`` writes them; a pose of None where the points
+        show none."""
         values: dict[str, Any] = {
             "box": [round(float(value), 2) for value in self.box],
             "score": round(self.score, 4),
             "quality": round(self.quality, 4),
-            "pose": {name: round(angle, 2) for name, angle in self.pose._asdict().items()},
+            "pose": self._pose_dict(),
             "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in self.landmarks],
         }
         if self.point_uncertainty is not None:
@@ -93,6 +94,13 @@ class Face:
             values["eye_opening"] = [round(value, 4) for value in self.eye_opening]
             values["mouth_opening"] = round(self.mouth_opening, 4)
         return values
+
+    def _pose_dict(self) -> dict[str, float] | None:
+        """Angles by name; None for points that show no pose, such as points on one line."""
+        try:
+            return {name: round(angle, 2) for name, angle in self.pose._asdict().items()}
+        except ValueError:
+            return None
 
     def _wflw(self, what: str) -> NDArray[np.float32]:
         if len(self.landmarks) != WFLW_98.num_landmarks:

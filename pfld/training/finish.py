@@ -44,18 +44,24 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
         )
 
     weights = folder / f"{name}.safetensors"
-    save_weights(weights, trainer.averaged_network, metadata())
+
+    def write_weights() -> None:
+        save_weights(weights, trainer.averaged_network, metadata())
+        export_onnx(trainer.averaged_network, weights.with_suffix(".onnx"), metadata())
+
+    write_weights()  # whatever comes of the evaluation, there are weights
     report: dict[str, Any] = {"config": _without_folders(config), "data": data_name, **metrics}
     report["earlier_runs"] = earlier_runs(config.initial_weights)
     if config.data != SYNTHETIC:
         try:
-            report["test"] = evaluate(weights, config.data).to_json()
+            report["test"] = evaluate(
+                weights, config.data, allow_missing=config.allow_missing
+            ).to_json()
         except FileNotFoundError:
             pass  # a data set without a test split
     if "test" in report:
         metrics["test_nme"] = report["test"]["nme"]
-        save_weights(weights, trainer.averaged_network, metadata())
-    export_onnx(trainer.averaged_network, folder / f"{name}.onnx", metadata())
+        write_weights()
     report["history"] = [row for row in history if "validation_nme" in row]
     write_whole(folder / f"{name}.json", json.dumps(report, indent=2) + "\n")
     lines = [f"{key}: {value:.4f}" for key, value in metrics.items() if key.endswith("nme")]
