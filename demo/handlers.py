@@ -127,7 +127,7 @@ def on_pair_frame(
         ValueError: For settings or a time that make no sense.
     """
     first, second = (Choice.parse(settings.get(name, "")) for name in ("first", "second"))
-    finder = models.quickest(first.network)
+    finder = models.preferred(first.network)
     max_faces, time_s = _limits(settings, time_s)
     with visitor.lock, models.turns:
         start = time.perf_counter()

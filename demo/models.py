@@ -13,10 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from turns import Turns
 
-from pfld.runtime.backends import BACKENDS, Backend, load_backend, shipped_networks
+from pfld.runtime.backends import (
+    BACKENDS,
+    Backend,
+    find_weights,
+    load_backend,
+    shipped_networks,
+)
 from pfld.runtime.detector import FaceDetector
 from pfld.runtime.landmarker import DOUBTFUL_SCORE, FaceLandmarker
 from pfld.weight_metadata import WeightMetadata
+from pfld.weights import read_metadata
 
 MODE_TITLES = {
     "train-time": "Train-time",
@@ -25,7 +32,7 @@ MODE_TITLES = {
     "onnx-int8": "ONNX int8",
     "openvino": "OpenVINO",
 }
-QUICKEST_FIRST = ("onnx", "openvino", "onnx-int8", "reparameterized", "train-time")
+PREFERRED_FIRST = ("onnx", "openvino", "onnx-int8", "reparameterized", "train-time")
 
 
 @dataclass(frozen=True)
@@ -108,13 +115,13 @@ class Models:
 
     @property
     def default(self) -> Choice:
-        """The default network in the quickest mode there is for it."""
-        return self.quickest(self.default_network)
+        """The default network in the preferred mode there is for it."""
+        return self.preferred(self.default_network)
 
-    def quickest(self, network: str) -> Choice:
-        """A network in the quickest mode there are weights for; in one there are none for, if in none."""
+    def preferred(self, network: str) -> Choice:
+        """The preferred mode of a network among those there are weights for; "onnx" if there are none."""
         modes = self.modes(network)
-        return Choice(network, next((mode for mode in QUICKEST_FIRST if mode in modes), "onnx"))
+        return Choice(network, next((mode for mode in PREFERRED_FIRST if mode in modes), "onnx"))
 
     @property
     def default_pair(self) -> tuple[Choice, Choice]:
@@ -157,12 +164,17 @@ class Models:
         return FaceLandmarker(self.backend(choice), self.detector)
 
     def metadata(self, network: str) -> WeightMetadata:
-        """What a network's weights say about themselves, in the mode that is loaded quickest.
+        """What a network's weights say about themselves, read without loading the network if possible.
 
         Raises:
             ValueError: As :meth:`backend` has it.
         """
-        return self.backend(self.quickest(network)).metadata
+        if "train-time" in self.modes(network):
+            try:
+                return read_metadata(find_weights(network, "train-time"))
+            except ValueError:
+                pass  # a damaged file; another mode may be whole
+        return self.backend(self.preferred(network)).metadata
 
     def load(self) -> Iterator[tuple[Choice, float]]:
         """Loads and warms up what is not loaded yet, the default first: each with the seconds it took.

@@ -85,21 +85,34 @@ def load_weights(
     return built.eval(), metadata
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], WeightMetadata]:
+def read_metadata(path: str | Path) -> WeightMetadata:
+    """What a safetensors file of this package says about itself; its tensors are not read.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: For another file, or metadata that is not understood.
+    """
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
+    if not Path(path).is_file():
         raise FileNotFoundError(f"no weights at {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}
+        with safe_open(path, framework="np") as file:
             strings = file.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged or no safetensors file: {error}") from error
     try:
-        return state, WeightMetadata.from_strings(strings)
+        return WeightMetadata.from_strings(strings)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], WeightMetadata]:
+    from safetensors import safe_open
+
+    metadata = read_metadata(path)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, metadata
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from about import about_html
 from fake_models import FakeBackend, fake_models
+from models import Models
 
 
 def test_networks_tell_their_errors(tmp_path, monkeypatch):
@@ -24,3 +25,11 @@ def test_a_network_that_does_not_load_says_why(tmp_path, monkeypatch):
         raise ValueError("damaged & gone")
 
     assert "damaged &amp; gone" in about_html(fake_models(monkeypatch, tmp_path, load=load))
+
+
+def test_the_page_loads_no_network():
+    loaded = []
+    models = Models("ghostone", load=lambda *choice: loaded.append(choice))
+    text = about_html(models)
+    assert loaded == []
+    assert all(f'<th scope="row">{name}</th>' in text for name in models.networks)

@@ -156,7 +156,7 @@ def test_training_stops_for_what_is_no_picture(tmp_path, capfd, data, entry):
     (data / "WFLW_images/a.png").write_bytes(entry)
     assert trained(data, tmp_path) == 2
     said = only_line(capfd)
-    assert said.startswith("error: 1 of 2 pictures") and "a.png" in said
+    assert said.startswith("error: 1 of 2 faces") and "a.png" in said
 
 
 def trained(data, tmp_path, *options):
@@ -316,7 +316,7 @@ def test_a_line_without_its_picture_is_counted(tmp_path, capfd, data, weights, e
     assert evaluate(data, weights, tmp_path, "--allow-missing", "0.5") == 0
     assert only_line(capfd).startswith("skipped: ")
     assert trained(data, tmp_path) == 2
-    assert "1 of 2 pictures" in only_line(capfd)
+    assert "1 of 2 faces" in only_line(capfd)
 
 
 @each(NO_PTS)
