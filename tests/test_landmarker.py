@@ -229,8 +229,8 @@ def test_faces_carry_their_points_uncertainty():
 
 @pytest.mark.parametrize(
     ("error", "score", "found"),
-    [(0.01, 0.35, 1), (0.2, 0.35, 0), (0.2, 0.9, 1), (0.01, 0.9, 1)],
-    ids=["sure-points", "unsure-points", "sure-detector", "both"],
+    [(0.01, 0.35, 1), (0.2, 0.35, 0), (0.2, 0.9, 1), (0.01, 0.9, 1), (0.2, 0.55, 0)],
+    ids=["sure-points", "unsure-points", "sure-detector", "both", "neither"],
 )
 def test_what_the_detector_doubts_is_a_face_where_its_points_are_sure(error, score, found):
     image, face = np.zeros((480, 640, 3), np.uint8), detected(320, 240, 150, score=score)
@@ -238,6 +238,16 @@ def test_what_the_detector_doubts_is_a_face_where_its_points_are_sure(error, sco
     assert len(landmarker(image)) == found
     assert len(landmarker.detect(image)) == (score > 0.5)
     assert len(landmarker.detect(image, doubtful=True)) == 1
+
+
+def test_a_high_least_score_leaves_no_room_for_doubt():
+    image = np.zeros((480, 640, 3), np.uint8)
+    faces = Fixed(detected(320, 240, 150, score=0.7), detected(100, 240, 90, score=0.9))
+    (face,) = FaceLandmarker(Unsure(0.01), faces, min_score=0.8)(image)
+    assert face.score == 0.9
+    assert FaceLandmarker(Unsure(0.01), min_score=0.8).detector.min_score == 0.8
+    assert FaceLandmarker(Unsure(0.01)).detector.min_score == 0.3
+    assert FaceLandmarker(Constant()).detector.min_score == 0.5
 
 
 def test_without_uncertainty_the_detector_alone_decides():

@@ -17,6 +17,7 @@ CELL_MARGIN = 0.1  # of the crop's side, by which heatmaps reach over each of it
 _PRIOR_WIDTH = 0.12  # standard deviation of a fresh heatmap about the mean shape, in crop sides
 _LEAST_PRIOR = -8.0  # logarithm of a fresh heatmap's smallest value over its largest
 _LEAST_VARIANCE = 1e-8  # of a heatmap, in squared crop sides; keeps its root's gradient finite
+_LOST = 0.25  # expected error where there is no face, in crop sides
 _TYPICAL_SPREAD = 0.08  # of a trained heatmap, in crop sides
 
 
@@ -29,7 +30,7 @@ class Located(NamedTuple):
             does not know. Its gradient reaches nothing but what it is calibrated with.
         parts: The answers ``(B, L, 2)`` that the landmarks were put together from, to be trained as
             well.
-        features: What a regression is made of, ``(B, C)``; None from other heads.
+        features: What the regression is made of, ``(B, C)``.
     """
 
     landmarks: Tensor
@@ -101,7 +102,8 @@ class HeatmapHead(LandmarkHead):
     A heatmap sees where a point is, the regression what the whole face looks like. The landmark lies
     between the two answers, at a weight learnt for each point and for how spread its heatmap is. How far
     off it may be follows from that spread and from how far apart the two answers are, calibrated for
-    each point (:func:`pfld.losses.calibration_loss`).
+    each point (:func:`pfld.losses.calibration_loss`), and from whether the crop shows a face at all
+    (:mod:`pfld.training.background`): a network trained on faces sees one in anything.
 
     Args:
         taps: Channels of each layer read; their maps have ``cells`` or half as many a side.
@@ -145,10 +147,15 @@ class HeatmapHead(LandmarkHead):
         self.error_of_spread = nn.Parameter(torch.full((num_landmarks,), -3.0))
         self.error_of_distance = nn.Parameter(torch.full((num_landmarks,), -2.0))
         self.least_error = nn.Parameter(torch.full((num_landmarks,), -10.0))
+        # Logit of the crop showing no face, from the regression's features; a fresh one says never.
+        self.no_face = nn.Linear(regression.in_features, 1).requires_grad_(False)
+        nn.init.zeros_(self.no_face.weight)
+        nn.init.constant_(self.no_face.bias, -20.0)
         self.register_buffer("moments", _moments(cells), persistent=False)
 
     def locate(self, maps: Mapping[str, Tensor]) -> Located:
-        regressed = self.regression.locate(maps).landmarks
+        regressed, _, _, features = self.regression.locate(maps)
+        no_face = self.no_face(features.detach())
         heatmaps = self.maps(self.mix(self._joined(maps)))
         wide = torch.promote_types(heatmaps.dtype, torch.float32)
         with torch.autocast(heatmaps.device.type, enabled=False):
@@ -164,8 +171,9 @@ class HeatmapHead(LandmarkHead):
                 self.error_of_spread.exp() * variance.detach().squeeze(2)
                 + self.error_of_distance.exp() * apart.detach().square().sum(2)
                 + self.least_error.exp()
+                + (_LOST * no_face.to(wide).sigmoid()).square()
             ).sqrt()
-        return Located(landmarks, uncertainty, (regressed, expected))
+        return Located(landmarks, uncertainty, (regressed, expected), features)
 
     def _joined(self, maps: Mapping[str, Tensor]) -> Tensor:
         """The layers' maps, with as many channels and one size, added."""

@@ -28,6 +28,7 @@ _CLOSE_LOOK = 3.5  # x box side: where both models are surest
 _CLOSE_CALL = 0.15  # below the best score: other ways up that the second model is asked about
 _OTHER_WAY = 1.0  # radians between two ways up that a face may be seen in
 _UNSEEN = 0.2  # score of a face that one of the models does not see where the other does
+_LIKELY = 0.5  # score of a face that more likely is one than not
 _CERTAIN = 0.7  # score from which a face seen at a glance needs no closer look to be believed
 _SAME = 0.5  # of the smaller box within the other: two boxes of one face
 
@@ -139,7 +140,8 @@ def _search(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
     ]
     faces: list[DetectedFace] = []
     for candidate in sorted(candidates, key=lambda face: -face.score):
-        if all(_overlap(candidate, face) < _SAME for face in faces):
+        seen = (face for face in faces if face.score >= _LIKELY)
+        if all(_overlap(candidate, face) < _SAME for face in seen):
             faces += _look_closer(models, image, candidate)
     faces = _united([face for face in faces if face.score >= models.min_score])
     # Half a face that fills the picture may be lost among the black around it in a close look.
@@ -163,7 +165,8 @@ def _look_closer(
 
     def rated(face: DetectedFace, angle: float) -> DetectedFace:
         agreeing = seen(face, angle, _FULL)
-        return replace(face, score=(face.score + (agreeing.score if agreeing else _UNSEEN)) / 2)
+        second = agreeing.score if agreeing and agreeing.score >= _LIKELY else _UNSEEN
+        return replace(face, score=(face.score + second) / 2)
 
     angles = [candidate.roll + turn for turn in _QUARTER_TURNS]
     turned = [(face, angle) for angle in angles if (face := seen(candidate, angle, _SHORT))]
@@ -172,10 +175,15 @@ def _look_closer(
     enough = max(face.score for face, _ in turned) - _CLOSE_CALL
     likely = [rated(face, angle) for face, angle in turned if face.score >= enough]
     best, *rest = sorted(likely, key=lambda face: -face.score)
-    upright = seen(best, best.roll, _SHORT)
+    straight = seen(best, best.roll, _SHORT)
+    upright = best
+    if straight is not None:
+        second = rated(straight, best.roll)
+        if straight.score >= _LIKELY or second.score > best.score:
+            upright = second
     enough = best.score - _CLOSE_CALL
     others = tuple(f for f in rest if f.score > enough and _turn(f, best) > _OTHER_WAY)
-    return [replace(rated(upright, best.roll) if upright else best, others=others)]
+    return [replace(upright, others=others)]
 
 
 def _turn(first: DetectedFace, second: DetectedFace) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pfld.export import export_onnx
 from pfld.files import write_whole
+from pfld.training.background import fit_no_face_
 from pfld.training.config import PATHS, TrainingConfig
 from pfld.training.faces import SYNTHETIC
 from pfld.training.trainer import Trainer, published_name
@@ -25,6 +26,14 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
 
     config, folder = trainer.config, trainer.config.out_dir
     name = published_name(config)
+    if config.head == "heatmap":
+        fit_no_face_(
+            trainer.averaged_network,
+            trainer.face_set,
+            trainer.faces,
+            trainer.training,
+            seed=config.seed,
+        )
     errors = validate(trainer.averaged_network, trainer.faces, trainer.validation)
     metrics = {
         "validation_nme": float(errors.mean()),

@@ -60,6 +60,9 @@ class Trainer:
     Args:
         faces: The set to train on; part of it is held out (:attr:`validation`).
 
+    Attributes:
+        training, validation: Indices of the faces on either side.
+
     Raises:
         ValueError, FileNotFoundError: For options that do not fit together or files that do not load.
     """
@@ -71,6 +74,7 @@ class Trainer:
         self.training, self.validation = split_by_picture(
             faces.pictures, config.validation_fraction
         )
+        self.face_set = faces
         self.faces = FaceBatches(faces, self.preprocessing, accelerator.device)
         self.weights = label_weights(faces, self.training, config.label_trust)
         self._pass = repeated(self.training, faces.attributes, config.pose_repeats)
