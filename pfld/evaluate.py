@@ -26,7 +26,8 @@ def format_evaluation(evaluation: Evaluation) -> str:
         f"{evaluation.weights}: {metadata.architecture}, {metadata.form}, {order} input",
         f"{report.count} faces of {evaluation.split}, {evaluation.protocol} crops{missed}, "
         f"{evaluation.scheme.num_landmarks} points, errors over the distance of outer eye corners",
-        f"NME              {report.nme:8.2%}",
+        f"NME              {report.nme:8.2%}  (95 % interval {report.nme_interval[0]:.2%} to "
+        f"{report.nme_interval[1]:.2%})",
         f"failure rate     {report.failure_rate:8.2%}",
         f"AUC              {report.auc:8.4f}",
         f"P50, P90, P95    {report.p50:8.2%} {report.p90:8.2%} {report.p95:8.2%}",

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from pfld.landmarks import IBUG_68, SCHEMES, WFLW_98
 from pfld.metrics import (
     area_under_curve,
+    bootstrap_interval,
     failure_rate,
     normalized_mean_errors,
     normalized_point_errors,
@@ -103,3 +104,27 @@ BAD = {
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error():
+    values = np.random.default_rng(1).exponential(0.05, 400)
+    low, high = bootstrap_interval(values)
+    reach = 1.96 * values.std() / np.sqrt(len(values))
+    assert_allclose([low, high], values.mean() + np.array([-reach, reach]), rtol=0.03)
+    assert bootstrap_interval(values) == (low, high)
+    assert bootstrap_interval(values, confidence=0.5)[0] > low
+    assert bootstrap_interval([0.07]) == (0.07, 0.07)
+
+
+def test_intervals_of_differences_tell_what_is_shown():
+    rng = np.random.default_rng(2)
+    errors = rng.exponential(0.05, 200)
+    assert bootstrap_interval(0.02 * errors + rng.normal(0, 0.0005, 200))[0] > 0
+    low, high = bootstrap_interval(rng.normal(0.0, 0.01, 200))
+    assert low < 0 < high
+
+
+@pytest.mark.parametrize(("values", "confidence"), [([], 0.95), ([0.1], 1.0), ([0.1], 0.0)])
+def test_intervals_of_nothing_are_refused(values, confidence):
+    with pytest.raises(ValueError, match="at least one|between 0 and 1"):
+        bootstrap_interval(values, confidence=confidence)
