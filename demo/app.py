@@ -18,6 +18,7 @@ from models import Choice, Models
 from results import remove_old
 
 from pfld.command_line import positive
+from pfld.runtime.backends import DEFAULT_WEIGHTS
 
 ENDED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -108,7 +109,9 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)"
     )
     parser.add_argument("--port", type=int, help="port (default the first free one from 7860)")
-    parser.add_argument("--network", default="ghostone", help="shown first (default ghostone)")
+    parser.add_argument(
+        "--network", default=DEFAULT_WEIGHTS, help="shown first (default %(default)s)"
+    )
     parser.add_argument(
         "--share", action="store_true", help="a public link, through Gradio's servers (default no)"
     )

@@ -15,6 +15,7 @@ from turns import Turns
 
 from pfld.runtime.backends import (
     BACKENDS,
+    DEFAULT_WEIGHTS,
     Backend,
     find_weights,
     load_backend,
@@ -75,7 +76,7 @@ class Models:
 
     def __init__(
         self,
-        default_network: str = "ghostone",
+        default_network: str = DEFAULT_WEIGHTS,
         *,
         load: Callable[[str, str], Backend] = load_backend,
     ) -> None:

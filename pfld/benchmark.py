@@ -15,7 +15,7 @@ from pfld.benchmark_video import VideoSpeed, measure_video
 from pfld.command_line import Subcommands, positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
-from pfld.runtime.backends import BACKENDS, shipped_networks
+from pfld.runtime.backends import BACKENDS, DEFAULT_WEIGHTS, shipped_networks
 
 PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
 SHIPPED_BACKENDS = tuple(name for name in BACKENDS if name != "openvino")
@@ -152,11 +152,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _measure_video(speeds: list[BackendSpeed], frames: int) -> list[VideoSpeed]:
-    """GhostOne, or else the first network measured, behind each of the ONNX backends measured."""
+    """The default network, or else the first one measured, behind each of the ONNX backends measured."""
     from pfld.runtime.pictures import read_picture
 
     networks = [speed.network for speed in speeds]
-    network = "ghostone" if "ghostone" in networks else networks[0]
+    network = DEFAULT_WEIGHTS if DEFAULT_WEIGHTS in networks else networks[0]
     names = dict.fromkeys(s.backend for s in speeds if s.network == network)
     fast = [name for name in names if name.startswith("onnx")] or list(names)
     return measure_video(read_picture(PORTRAIT), fast, network=network, frames=frames)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pfld.command_line import Subcommands, positive
 from pfld.interruption import Interruption
-from pfld.runtime.backends import BACKENDS, find_weights
+from pfld.runtime.backends import BACKENDS, DEFAULT_WEIGHTS, find_weights
 from pfld.sources import printable
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def add_parser(commands: Subcommands) -> None:
     )
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
-        "--network", default="ghostone", help="shipped weights, by name (default ghostone)"
+        "--network",
+        default=DEFAULT_WEIGHTS,
+        help="shipped weights, by name (default %(default)s)",
     )
     weights.add_argument(
         "--weights", metavar="FILE", type=Path, help="a weight file instead (default none)"

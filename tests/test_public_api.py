@@ -21,7 +21,7 @@ SIGNATURES = {
         "(backend: Backend, detector: FaceDetector | None = None, *, min_score: float = 0.5) -> None"
     ),
     "pfld.FaceLandmarker.from_pretrained": (
-        "(weights: str | os.PathLike[str] = 'ghostone', backend: str = 'onnx', *, threads: int = 1, "
+        "(weights: str | os.PathLike[str] = 'ghostone-heatmap', backend: str = 'onnx', *, threads: int = 1, "
         "min_score: float = 0.5, max_faces: int | None = None) -> FaceLandmarker"
     ),
     "pfld.FaceLandmarker.__call__": (

@@ -129,7 +129,9 @@ def report_pair(page: Page, seconds: float, pictures: Path | None) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--network", default="ghostone", help="shown (default: %(default)s)")
+    parser.add_argument(
+        "--network", default="ghostone-heatmap", help="shown (default: %(default)s)"
+    )
     parser.add_argument(
         "--seconds", type=float, default=15, help="for each mode, in s (default: %(default)s)"
     )

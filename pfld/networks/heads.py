@@ -82,8 +82,16 @@ class RegressionHead(nn.Linear, LandmarkHead):
         self.taps = tuple(taps)
 
     def locate(self, maps: Mapping[str, Tensor]) -> Located:
-        features = torch.cat([maps[name].mean((2, 3)) for name in self.taps], dim=1)
-        return Located(self(features).unflatten(1, (-1, 2)), features=features)
+        features = self.features(maps)
+        return Located(self.landmarks(features), features=features)
+
+    def features(self, maps: Mapping[str, Tensor]) -> Tensor:
+        """The maps' averages, joined: ``(B, C)``."""
+        return torch.cat([maps[name].mean((2, 3)) for name in self.taps], dim=1)
+
+    def landmarks(self, features: Tensor) -> Tensor:
+        """``(B, L, 2)``."""
+        return self(features).unflatten(1, (-1, 2))
 
     def start_at_mean_shape_(self, mean_shape: Tensor) -> None:
         with torch.no_grad():
@@ -154,7 +162,8 @@ class HeatmapHead(LandmarkHead):
         self.register_buffer("moments", _moments(cells), persistent=False)
 
     def locate(self, maps: Mapping[str, Tensor]) -> Located:
-        regressed, _, _, features = self.regression.locate(maps)
+        features = self.regression.features(maps)
+        regressed = self.regression.landmarks(features)
         no_face = self.no_face(features.detach())
         heatmaps = self.maps(self.mix(self._joined(maps)))
         wide = torch.promote_types(heatmaps.dtype, torch.float32)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 SHIPPED = Path(__file__).parents[2] / "weights"
+DEFAULT_WEIGHTS = "ghostone-heatmap"  # the most accurate that are shipped
 BATCH_SIZE = 32  # crops per call; more are no faster and take memory
 
 # Backends by name, with the end of the name of the weight file each reads.
@@ -281,7 +282,7 @@ _CLASSES: dict[str, Callable[..., Backend]] = {
 
 
 def load_backend(
-    weights: str | os.PathLike[str] = "ghostone",
+    weights: str | os.PathLike[str] = DEFAULT_WEIGHTS,
     backend: str = "onnx",
     *,
     threads: int = 1,

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop, extract_all
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
-from pfld.runtime.backends import Backend, Prediction, load_backend
+from pfld.runtime.backends import DEFAULT_WEIGHTS, Backend, Prediction, load_backend
 from pfld.runtime.detector import DetectedFace, FaceDetector
 from pfld.runtime.face import Face
 from pfld.runtime.pictures import as_rgb
@@ -86,7 +86,7 @@ class FaceLandmarker:
     @classmethod
     def from_pretrained(
         cls,
-        weights: str | os.PathLike[str] = "ghostone",
+        weights: str | os.PathLike[str] = DEFAULT_WEIGHTS,
         backend: str = "onnx",
         *,
         threads: int = 1,
