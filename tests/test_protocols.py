@@ -36,7 +36,7 @@ def annotated(tmp_path_factory):
     lists = folder / "WFLW_annotations" / "list_98pt_rect_attr_train_test"
     lists.mkdir(parents=True)
     portrait = read_picture(PORTRAIT)
-    (face,) = FaceLandmarker.from_pretrained()(portrait)
+    (face,) = FaceLandmarker.from_pretrained(WEIGHTS)(portrait)
     eyes = np.linalg.norm(face.landmarks[60] - face.landmarks[72])
     noise = np.random.default_rng(0).integers(90, 130, portrait.shape, dtype=np.uint8)
     cv2.imwrite(str(folder / "WFLW_images" / "portrait.png"), portrait[..., ::-1])
