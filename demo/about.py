@@ -34,7 +34,8 @@ the app ends.</li>
 
 _LICENCES = """
 <div class="pf-scroll"><table class="pf-table pf-left"><thead><tr><th scope="col">Part</th><th scope="col">Licence</th></tr></thead><tbody>
-<tr><th scope="row">This project's code and weights</th><td>Apache-2.0; for what the weights were trained on see the model cards</td></tr>
+<tr><th scope="row">This project's code</th><td>Apache-2.0</td></tr>
+<tr><th scope="row">This project's weights</th><td>for research, as the data they were trained on</td></tr>
 <tr><th scope="row">Face detection: MediaPipe and its models</th><td>Apache-2.0</td></tr>
 <tr><th scope="row">ONNX Runtime</th><td>MIT</td></tr>
 <tr><th scope="row">PyTorch</th><td>BSD-3-Clause</td></tr>
@@ -47,8 +48,9 @@ _LIMITS = """
 <p>Errors are means over faces and points, of the distance between the outer corners of the eyes. What the networks
 were trained on, and under which licences, is in <code>weights/README.md</code>.</p>
 <p>The networks place 98 points on faces that a detector has found. They do not recognise anybody and tell neither
-age nor mood. Expect less of them in profile, in the dark, and behind hands or masks. <b>Quality</b> compares what is
-found with what is found in a mirror: the lower it is, the less the points can be trusted.
+age nor mood. Expect less of them in profile, in the dark, and behind hands or masks. <b>Quality</b> is how likely the
+error is under 10 % of the distance of the outer eye corners: the lower it is, the less the points can be trusted.
+Networks with a heatmap head also say how unsure they are of each point: <b>Thin where unsure</b> shows it.
 Do not decide about people with them.</p>
 """
 
