@@ -10,12 +10,13 @@ if not (3, 10) <= sys.version_info[:2] <= (3, 12):
         f"pfld needs Python 3.10 to 3.12, this is {sys.version_info.major}.{sys.version_info.minor}"
     )
 
-__all__ = ["FaceLandmarker", "FaceTracker", "build_network", "reparameterize"]
+__all__ = ["FaceLandmarker", "FaceTracker", "build_network", "read_picture", "reparameterize"]
 
 _HOMES = {
     "FaceLandmarker": "pfld.runtime.landmarker",
     "FaceTracker": "pfld.runtime.tracker",
     "build_network": "pfld.networks",
+    "read_picture": "pfld.runtime.pictures",
     "reparameterize": "pfld.reparam",
 }
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pfld.networks import build_network
     from pfld.reparam import reparameterize
     from pfld.runtime.landmarker import FaceLandmarker
+    from pfld.runtime.pictures import read_picture
     from pfld.runtime.tracker import FaceTracker
 else:
 

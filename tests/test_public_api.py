@@ -40,6 +40,7 @@ SIGNATURES = {
         "input_size: int = 112, num_conv_branches: int = 6, reparameterized: bool = False) "
         "-> LandmarkNetwork"
     ),
+    "pfld.read_picture": "(path: str | os.PathLike[str]) -> NDArray[np.uint8]",
     "pfld.reparameterize": "(model: Model) -> Model",
     "pfld.runtime.face.Face": (
         "(landmarks: NDArray[np.float32], score: float, quality: float, "
