@@ -13,6 +13,7 @@ from test_quantize import settled_network
 from torch.testing import assert_close
 
 from pfld import build_network, reparameterize
+from pfld.benchmark_runtime import count_macs
 from pfld.blocks import MobileOneBlock
 from pfld.data.synthetic import synthetic_faces
 from pfld.export import export_onnx
@@ -163,6 +164,14 @@ def test_a_spread_heatmap_weighs_less_where_that_was_learnt():
             regressed, expected = located.parts
             weights.append((located.landmarks - regressed) / (expected - regressed))
     assert (weights[0] > 0.7).all() and (weights[1] < 0.3).all()
+
+
+def test_size_and_multiplications_are_counted():
+    network = small().eval()
+    with torch.device("meta"):
+        shapes = small().eval()
+    macs = count_macs(shapes, torch.zeros(1, 3, 112, 112, device="meta"))
+    assert macs == count_macs(network, torch.zeros(1, 3, 112, 112)) > 1e6
 
 
 # Files and backends

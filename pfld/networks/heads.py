@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -167,7 +168,7 @@ class HeatmapHead(LandmarkHead):
         no_face = self.no_face(features.detach())
         heatmaps = self.maps(self.mix(self._joined(maps)))
         wide = torch.promote_types(heatmaps.dtype, torch.float32)
-        with torch.autocast(heatmaps.device.type, enabled=False):
+        with _without_autocast(heatmaps.device):
             regressed, logits = regressed.to(wide), (heatmaps.to(wide) + self.prior).flatten(2)
             expected, squares = (logits.softmax(2) @ self.moments.to(wide)).split((2, 1), dim=2)
             variance = squares - expected.square().sum(2, keepdim=True)
@@ -199,6 +200,11 @@ class HeatmapHead(LandmarkHead):
         prior = -0.5 * (distance / _PRIOR_WIDTH).square()
         with torch.no_grad():
             self.prior.copy_(prior.clamp_min(_LEAST_PRIOR).view_as(self.prior))
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Full precision also where mixed precision is on; the meta device knows neither."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def _moments(cells: int) -> Tensor:
