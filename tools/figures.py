@@ -56,7 +56,7 @@ def training() -> None:
         axes.plot(*zip(*curve), "o-", ms=3, color=colour, label=name)
     axes.set(xscale="log", yscale="log", xlabel="augmented faces seen")
     axes.set_ylabel("NME on held-out faces, %")
-    ticks = (2, 2.5, 3, 3.5, 4, 5, 6)
+    ticks = (1.6, 2, 2.5, 3, 3.5, 4, 5, 6)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.minorticks_off()
     axes.legend(frameon=False)
