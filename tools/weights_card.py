@@ -23,6 +23,7 @@ from pfld.metrics import bootstrap_interval
 from pfld.protocols import DETECTOR
 from pfld.runtime.backends import SHIPPED
 from pfld.training.config import TrainingConfig
+from pfld.weight_metadata import architecture_name
 
 DOCS = Path(__file__).parents[1] / "docs"
 ENDINGS = {"train-time": ".safetensors", "ONNX": ".onnx", "ONNX int8": "-int8.onnx"}
@@ -37,8 +38,12 @@ def shipped() -> dict[str, dict[str, Any]]:
     return {p.stem: json.loads(p.read_text()) for p in sorted(SHIPPED.glob("*.json"))}
 
 
-def command(config: dict[str, Any], number: int) -> str:
-    """The options of a run that differ from their defaults, and --data and --out."""
+def command(config: dict[str, Any], number: int, before: dict[str, Any] | None) -> str:
+    """The options of a run that differ from their defaults, and --data and --out.
+
+    Args:
+        before: The options of the run it went on from, if any.
+    """
     words = [f"python train.py --data DIR --out OUT/{number}"]
     for option in fields(TrainingConfig):
         value = config.get(option.name, option.default)
@@ -52,9 +57,11 @@ def command(config: dict[str, Any], number: int) -> str:
             if isinstance(value, float)
             else f"{name} {value}"
         )
-    if config.get("initial_weights"):
-        start = Path(config["initial_weights"]).name
-        words.append(f"--initial-weights OUT/{number - 1}/{start}")
+    if before:
+        width = before.get("width_multiplier", 1)
+        suffix = "" if width == 1 else f"-w{width:g}"
+        name = architecture_name(before["network"], before.get("head", "regression")) + suffix
+        words.append(f"--initial-weights OUT/{number - 1}/{name}.safetensors")
     return " ".join(words)
 
 
@@ -162,7 +169,11 @@ def commands(about: dict[str, dict[str, Any]]) -> str:
     texts = []
     for name, run in about.items():
         runs = [*run.get("earlier_runs", ()), run]
-        lines = [command(part["config"], number) for number, part in enumerate(runs, start=1)]
+        configs = [part["config"] for part in runs]
+        pairs = zip(configs, [None, *configs])
+        lines = [
+            command(now, number, before) for number, (now, before) in enumerate(pairs, start=1)
+        ]
         notes = [
             f"\nCommand {number}: {part['note']}"
             for number, part in enumerate(runs, start=1)
