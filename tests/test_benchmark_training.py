@@ -28,7 +28,9 @@ def test_table_compares_with_the_plain_branches():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="folded, frozen, heatmap, heatmap-frozen, branches, single"):
+    with pytest.raises(
+        ValueError, match="folded, frozen, heatmap, heatmap-frozen, branches, single"
+    ):
         measure_training("fast", batch_size=2, steps=1)
     with pytest.raises(SystemExit):
         main(["benchmark", "training", "--steps", "0"])
