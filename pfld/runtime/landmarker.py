@@ -38,8 +38,8 @@ _LEAST_EYE_DISTANCE = 0.1  # of a face's longer side; in profile eye corners nea
 
 # Where a network knows how unsure it is, a face is what the detector scores at least this high; or less,
 # where its landmarks have at least that quality. Fitted to held-out faces and pictures without people.
-_SURE, _LIKELY, DOUBTFUL_SCORE = 0.6, 0.5, 0.3
-_LIKELY_QUALITY, _DOUBTFUL_QUALITY = 0.2, 0.7
+_SURE, _LIKELY, DOUBTFUL_SCORE = 0.65, 0.5, 0.3
+_LIKELY_QUALITY, _DOUBTFUL_QUALITY = 0.2, 0.8
 
 
 class LocatedFaces(NamedTuple):
