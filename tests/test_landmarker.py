@@ -253,3 +253,19 @@ def test_a_high_least_score_leaves_no_room_for_doubt():
 def test_without_uncertainty_the_detector_alone_decides():
     image, face = np.zeros((480, 640, 3), np.uint8), detected(320, 240, 150, score=0.35)
     assert FaceLandmarker(Constant(), Fixed(face))(image) == []
+
+
+def test_what_is_no_face_takes_no_faces_place():
+    image = np.zeros((480, 640, 3), np.uint8)
+    faces = Fixed(detected(320, 240, 200, score=0.35), detected(100, 240, 90, score=0.9))
+    landmarker = FaceLandmarker(Unsure(0.2), faces)
+    landmarker.max_faces = 1
+    (face,) = landmarker(image)
+    assert face.score == 0.9
+    (only,) = landmarker.detect(image)
+    assert only.score == 0.9
+
+
+def test_impossible_numbers_of_faces_are_refused():
+    with pytest.raises(ValueError, match="max_faces"):
+        FaceLandmarker.from_pretrained(max_faces=0)

@@ -76,6 +76,7 @@ class FaceLandmarker:
     ) -> None:
         self.backend = backend
         self.min_score = min_score
+        self.max_faces: int | None = None
         if detector is None:
             detector = FaceDetector(min_score=self._least_score())
         self.detector = detector
@@ -103,7 +104,8 @@ class FaceLandmarker:
             FileNotFoundError, ValueError, ImportError: As these two have it.
         """
         landmarker = cls(load_backend(weights, backend, threads=threads), min_score=min_score)
-        landmarker.detector.max_faces = max_faces
+        # Faces are counted once it is known which of what was detected are any.
+        landmarker.max_faces = FaceDetector(min_score=min_score, max_faces=max_faces).max_faces
         return landmarker
 
     def _least_score(self) -> float:
@@ -127,7 +129,8 @@ class FaceLandmarker:
         detected = self.detect(image, thorough=thorough, doubtful=True)
         found = zip(detected, self.refine(image, detected))
         faces = [face for candidate, face in found if self.believes(candidate, face)]
-        return sorted(faces, key=lambda face: -float(np.ptp(face.landmarks, axis=0).max()))
+        faces.sort(key=lambda face: -float(np.ptp(face.landmarks, axis=0).max()))
+        return faces[: self.max_faces]
 
     def refine(self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]) -> list[Face]:
         """The detected faces with landmarks, in the same order.
@@ -204,7 +207,9 @@ class FaceLandmarker:
             doubtful: Also what only its landmarks can tell whether it is one, see :meth:`believes`.
         """
         detected = self.detector(image_rgb, thorough=thorough)
-        return detected if doubtful else [f for f in detected if f.score >= self.min_score]
+        if doubtful:
+            return detected
+        return [face for face in detected if face.score >= self.min_score][: self.max_faces]
 
     def crop_of(self, detected: DetectedFace) -> FaceCrop:
         """Where to look first for the landmarks of a detected face, turned as its eyes are."""
