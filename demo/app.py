@@ -17,7 +17,7 @@ from admission import Admission
 from models import Choice, Models
 from results import remove_old
 
-from pfld.command_line import positive
+from pfld.commands.arguments import positive
 from pfld.runtime.backends import DEFAULT_WEIGHTS
 
 ENDED = 130  # exit status after Ctrl-C, as shells have it

@@ -6,7 +6,8 @@ import argparse
 import sys
 import warnings
 
-from pfld import benchmark, evaluate, export, predict
+from pfld import benchmark, export
+from pfld.commands import evaluate, predict
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pfld import benchmark_numerics, benchmark_training
 from pfld.benchmark_runtime import BackendSpeed, measure_backends
 from pfld.benchmark_video import VideoSpeed, measure_video
-from pfld.command_line import Subcommands, positive
+from pfld.commands.arguments import Subcommands, positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
 from pfld.runtime.backends import BACKENDS, DEFAULT_WEIGHTS, shipped_networks

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.command_line import Subcommands
+from pfld.commands.arguments import Subcommands
 from pfld.files import write_whole
 from pfld.runtime.backends import load_backend, shipped_networks, torch_threads
 

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from pfld.command_line import Subcommands, positive
+from pfld.commands.arguments import Subcommands, positive
 from pfld.files import write_whole
 from pfld.process_memory import peak_memory_mib
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.channel_padding import pad_channels
-from pfld.command_line import Subcommands
+from pfld.commands.arguments import Subcommands
 from pfld.files import write_whole
 from pfld.onnx_file import labelled, landmarks_px, output_names
 from pfld.pixel_input import take_pixels

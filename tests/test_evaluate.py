@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pfld import evaluation
 from pfld.__main__ import main
+from pfld.commands.evaluate import evaluate, predict_landmarks
 from pfld.crop_jitter import JITTERS
 from pfld.data.annotations import ATTRIBUTES, read_faces
 from pfld.data.synthetic import synthetic_faces, write_wflw_layout
-from pfld.evaluate import evaluate, predict_landmarks
 from pfld.geometry import FaceCrop
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG
 from pfld.preprocess import Preprocessing

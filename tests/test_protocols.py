@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 
 from pfld import FaceLandmarker
 from pfld.__main__ import main
+from pfld.commands.evaluate import evaluate, format_evaluation
 from pfld.data.annotations import read_faces
-from pfld.evaluate import evaluate, format_evaluation
 from pfld.runtime.backends import find_weights
 from pfld.runtime.pictures import read_picture
 

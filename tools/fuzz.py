@@ -25,7 +25,7 @@ from typing import NoReturn
 
 from fuzz_targets import TARGETS, seeds_of
 
-from pfld.command_line import positive
+from pfld.commands.arguments import positive
 
 ROOT = Path(__file__).parents[1]
 FOUND = 1  # exit status

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from pfld.command_line import Subcommands
+from pfld.commands.arguments import Subcommands
 from pfld.evaluation import Evaluation, RobustnessPoint, evaluate
 from pfld.files import write_whole
 from pfld.plots import plot_evaluation, require_plot_suffix

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pfld.command_line import Subcommands, positive
+from pfld.commands.arguments import Subcommands, positive
 from pfld.interruption import Interruption
 from pfld.runtime.backends import BACKENDS, DEFAULT_WEIGHTS, find_weights
 from pfld.sources import printable
@@ -151,9 +151,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace, interruption: Interruption) -> PredictionSummary:
+    from pfld.commands.progress import TerminalProgress
     from pfld.prediction import predict
     from pfld.prediction_options import PredictionOptions
-    from pfld.prediction_progress import TerminalProgress
     from pfld.runtime.landmarker import FaceLandmarker
 
     weights = arguments.weights or arguments.network
