@@ -15,8 +15,8 @@ from drawing import Drawing
 from models import Choice, Models
 from results import new_folder
 
-from pfld.face_rows import csv_header, csv_rows, json_line
 from pfld.geometry import size_hw_of
+from pfld.prediction.rows import csv_header, csv_rows, json_line
 from pfld.runtime.face import Face
 from pfld.runtime.tracker import FaceTracker
 from pfld.runtime.video import VideoReader, VideoWriter

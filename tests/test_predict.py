@@ -21,14 +21,14 @@ from PIL import Image
 
 from pfld.__main__ import main
 from pfld.data.face_model import head_points
-from pfld.face_rows import csv_header
 from pfld.geometry import FaceCrop
 from pfld.interruption import Interruption
-from pfld.prediction import PredictionProgress, predict
-from pfld.prediction_options import PredictionOptions
+from pfld.prediction.options import PredictionOptions
+from pfld.prediction.rows import csv_header
+from pfld.prediction.run import PredictionProgress, predict
+from pfld.prediction.sources import find_sources
 from pfld.runtime.face import Face
 from pfld.runtime.video import VideoReader, VideoWriter
-from pfld.sources import find_sources
 
 PORTRAIT = Path(__file__).parents[1] / "demo/examples/astronaut.jpg"
 SIZE_HW = (96, 128)
@@ -510,7 +510,7 @@ def test_a_killed_run_goes_on(tmp_path, when):
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from pfld.record_database import RecordDatabase
+from pfld.prediction.record import RecordDatabase
 from test_predict import KnowingLandmarker, run
 def count(landmarker):
     landmarker.calls += 1

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pfld.commands.arguments import Subcommands, positive
 from pfld.interruption import Interruption
+from pfld.prediction.sources import printable
 from pfld.runtime.backends import BACKENDS, DEFAULT_WEIGHTS, find_weights
-from pfld.sources import printable
 
 if TYPE_CHECKING:
-    from pfld.prediction import PredictionSummary
+    from pfld.prediction.run import PredictionSummary
 
 _INTERRUPTED = 130  # exit status that says Ctrl-C
 
@@ -152,8 +152,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _predict(arguments: argparse.Namespace, interruption: Interruption) -> PredictionSummary:
     from pfld.commands.progress import TerminalProgress
-    from pfld.prediction import predict
-    from pfld.prediction_options import PredictionOptions
+    from pfld.prediction.options import PredictionOptions
+    from pfld.prediction.run import predict
     from pfld.runtime.landmarker import FaceLandmarker
 
     weights = arguments.weights or arguments.network

@@ -14,8 +14,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from pfld.prediction import PredictionProgress
-from pfld.sources import Source
+from pfld.prediction.run import PredictionProgress
+from pfld.prediction.sources import Source
 
 _NAME_LENGTH = 30  # characters
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pfld.face_rows import csv_header, csv_rows
-from pfld.record_database import DamagedRecord, RecordDatabase
-from pfld.sources import Source
+from pfld.prediction.record import DamagedRecord, RecordDatabase
+from pfld.prediction.rows import csv_header, csv_rows
+from pfld.prediction.sources import Source
 
 RECORD = ".predict"  # folder within, with what is known and what is half done
 JSON_NAME, CSV_NAME = "faces.jsonl", "faces.csv"

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.draw import draw_faces
-from pfld.face_rows import json_line
 from pfld.geometry import size_hw_of
 from pfld.interruption import Interruption
-from pfld.prediction_folder import PredictionFolder
-from pfld.prediction_options import PredictionOptions
+from pfld.prediction.folder import PredictionFolder
+from pfld.prediction.options import PredictionOptions
+from pfld.prediction.rows import json_line
+from pfld.prediction.sources import Source, find_sources
 from pfld.runtime.face import Face
 from pfld.runtime.pictures import read_picture
 from pfld.runtime.tracker import FaceTracker, Landmarker
 from pfld.runtime.video import VideoReader, VideoWriter
-from pfld.sources import Source, find_sources
 
 _JPEG_QUALITY = 95
 _CAMERA_RATE = 30.0  # frames per second of a recording at most
@@ -96,7 +96,7 @@ def predict(
     again; whatever ended that run, nothing half-done is taken for done.
 
     Args:
-        paths: As :func:`pfld.sources.find_sources` takes them.
+        paths: As :func:`pfld.prediction.sources.find_sources` takes them.
         interruption: Ends the run after a picture, in the middle of a video, which will be done again,
             and after the frame of a camera, whose recording is complete then.
 
