@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from memory import measure_memory
 from models import Choice, Models
 
-from pfld.benchmark_runtime import BackendSpeed, measure_backends
+from pfld.benchmark.backends import BackendSpeed, measure_backends
 
 _ROUNDS = 3
 

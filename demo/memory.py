@@ -49,8 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.with_input:
         threading.Thread(target=_end_with_input, daemon=True).start()
-    from pfld.benchmark_runtime import random_batch
-    from pfld.process_memory import peak_memory_mib
+    from pfld.benchmark.backends import random_batch
+    from pfld.benchmark.memory import peak_memory_mib
     from pfld.runtime.backends import load_backend
 
     backend = load_backend(arguments.network, arguments.mode)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pfld.benchmark_runtime import network_size
+from pfld.benchmark.backends import network_size
 from pfld.runtime.backends import Backend
 
 

@@ -6,8 +6,8 @@ import argparse
 import sys
 import warnings
 
-from pfld import benchmark, export
-from pfld.commands import evaluate, predict
+from pfld import export
+from pfld.commands import benchmark, evaluate, predict
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from pfld.__main__ import main
-from pfld.benchmark import format_backends, format_video
-from pfld.benchmark_runtime import count_macs, measure_backends, network_size
-from pfld.benchmark_video import VideoSpeed, camera_over
+from pfld.benchmark.backends import count_macs, measure_backends, network_size
+from pfld.benchmark.report import format_backends, format_video
+from pfld.benchmark.video import VideoSpeed, camera_over
 from pfld.runtime.backends import load_backend
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from pfld.__main__ import main
-from pfld.benchmark_training import TrainingSpeed, format_table, measure_training
+from pfld.benchmark.report import format_training
+from pfld.benchmark.training import TrainingSpeed, measure_training
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def test_json_alone_on_standard_output(capsys):
 
 
 def test_table_compares_with_the_plain_branches():
-    table = format_table([TrainingSpeed("folded", 30, 900), TrainingSpeed("branches", 10, 3000)])
+    table = format_training([TrainingSpeed("folded", 30, 900), TrainingSpeed("branches", 10, 3000)])
     assert "3.00 x" in table and "30%" in table
 
 

@@ -13,7 +13,7 @@ from test_quantize import settled_network
 from torch.testing import assert_close
 
 from pfld import build_network, reparameterize
-from pfld.benchmark_runtime import count_macs
+from pfld.benchmark.backends import count_macs
 from pfld.blocks import MobileOneBlock
 from pfld.data.synthetic import synthetic_faces
 from pfld.export import export_onnx

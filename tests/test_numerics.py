@@ -5,7 +5,8 @@ import torch
 
 import train
 from pfld.__main__ import main
-from pfld.benchmark_numerics import format_deviations, measure_deviations
+from pfld.benchmark.numerics import measure_deviations
+from pfld.benchmark.report import format_deviations
 from pfld.data.synthetic import synthetic_faces
 from pfld.networks import build_network
 from pfld.weights import load_weights

@@ -10,8 +10,8 @@ import pytest
 from app import _parser as app_parser
 
 import pfld
-from pfld import benchmark, export
-from pfld.commands import evaluate, predict
+from pfld import export
+from pfld.commands import benchmark, evaluate, predict
 from pfld.training.config import add_options
 
 ROOT = Path(__file__).parents[1]

@@ -1,18 +1,15 @@
-"""``python -m pfld benchmark training``: what a training step costs, folded and otherwise."""
+"""What a training step costs, folded and otherwise."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from pfld.commands.arguments import Subcommands, positive
-from pfld.files import write_whole
-from pfld.process_memory import peak_memory_mib
+from pfld.benchmark.memory import peak_memory_mib
 
 VARIANTS = {
     "folded": "GhostOne, six branches folded",
@@ -97,53 +94,3 @@ def compare_training(*, batch_size: int, steps: int, rounds: int) -> list[Traini
             )
         )
     return results
-
-
-def format_table(results: list[TrainingSpeed]) -> str:
-    """The results as lines, each compared with the plain branches where those were measured."""
-    reference = next((r for r in results if r.variant == "branches"), None)
-    lines = [f"{'':34}{'images/s':>10}{'speed':>8}{'peak MiB':>10}{'memory':>8}"]
-    for result in results:
-        speed = memory = ""
-        if reference:
-            speed = f"{result.images_per_second / reference.images_per_second:.2f} x"
-        if reference and result.peak_memory_mib and reference.peak_memory_mib:
-            memory = f"{result.peak_memory_mib / reference.peak_memory_mib:.0%}"
-        peak = "" if result.peak_memory_mib is None else f"{result.peak_memory_mib:.0f}"
-        lines.append(
-            f"{VARIANTS[result.variant]:34}{result.images_per_second:10.1f}{speed:>8}{peak:>10}{memory:>8}"
-        )
-    return "\n".join(lines)
-
-
-def add_parser(kinds: Subcommands) -> None:
-    """Adds ``training`` to the kinds of benchmark."""
-    training = kinds.add_parser("training", help="training steps: folded, plain, single branch")
-    training.add_argument("--batch-size", type=positive, default=32, help="faces (default 32)")
-    training.add_argument("--steps", type=positive, default=6, help="timed steps (default 6)")
-    training.add_argument("--rounds", type=positive, default=3, help="turns each (default 3)")
-    training.add_argument(
-        "--variant",
-        choices=VARIANTS,
-        help="measure one, in this process (default all, each in its own)",
-    )
-    training.add_argument(
-        "--json", metavar="FILE", help="write results there, - for stdout (default none)"
-    )
-    training.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    sizes = {"batch_size": arguments.batch_size, "steps": arguments.steps}
-    if arguments.variant:
-        results = [measure_training(arguments.variant, **sizes)]
-    else:
-        results = compare_training(**sizes, rounds=arguments.rounds)
-    text = json.dumps([asdict(result) for result in results], indent=2)
-    if arguments.json == "-":
-        print(text)
-        return 0
-    print(format_table(results))
-    if arguments.json:
-        write_whole(arguments.json, text + "\n")
-    return 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.benchmark_runtime import seconds
+from pfld.benchmark.backends import seconds
 from pfld.geometry import FaceCrop
 
 FPS = 30

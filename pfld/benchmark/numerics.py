@@ -1,20 +1,16 @@
-"""``python -m pfld benchmark numerics``: by how much precision, layout and threads move the points."""
+"""By how much precision, layout and threads move the points."""
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.commands.arguments import Subcommands
-from pfld.files import write_whole
 from pfld.runtime.backends import load_backend, shipped_networks, torch_threads
 
 if TYPE_CHECKING:
@@ -113,47 +109,7 @@ def _deviation(
     return Deviation(network, path, float(moved_px.mean()), float(moved_px.max()))
 
 
-def format_deviations(deviations: list[Deviation]) -> str:
-    """A line for each."""
-    lines = [f"{'network':16}{'computed as':46}{'mean px':>10}{'max px':>10}"]
-    lines += [f"{d.network:16}{d.path:46}{d.mean_px:10.1e}{d.max_px:10.1e}" for d in deviations]
-    return "\n".join(lines)
-
-
-def add_parser(kinds: Subcommands) -> None:
-    """Adds ``numerics`` to the kinds of benchmark."""
-    numerics = kinds.add_parser("numerics", help="points in other precisions, layouts and threads")
-    numerics.add_argument(
-        "--networks", nargs="+", metavar="NAME", help="shipped networks (default: all of them)"
-    )
-    numerics.add_argument(
-        "--data",
-        metavar="DIR",
-        type=Path,
-        help="data set whose training faces to compare on (default: drawn faces)",
-    )
-    numerics.add_argument(
-        "--json", metavar="FILE", help="write results there, - for stdout (default none)"
-    )
-    numerics.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    deviations = []
-    for network in arguments.networks or shipped_networks("train-time"):
-        preprocessing = load_backend(network).metadata.preprocessing
-        deviations += measure_deviations(network, _crops(preprocessing, arguments.data))
-    text = json.dumps([asdict(deviation) for deviation in deviations], indent=2)
-    if arguments.json == "-":
-        print(text)
-        return 0
-    print(format_deviations(deviations))
-    if arguments.json:
-        write_whole(arguments.json, text + "\n")
-    return 0
-
-
-def _crops(preprocessing: Preprocessing, data: Path | None) -> NDArray[np.uint8]:
+def deviation_crops(preprocessing: Preprocessing, data: Path | None) -> NDArray[np.uint8]:
     if data is not None:
         from pfld.calibration import calibration_crops
 

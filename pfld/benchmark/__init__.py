@@ -1,0 +1,1 @@
+"""Speed, memory and numerical deviation on this machine: what ``pfld benchmark`` measures."""
