@@ -6,8 +6,7 @@ import argparse
 import sys
 import warnings
 
-from pfld import export
-from pfld.commands import benchmark, evaluate, predict
+from pfld.commands import benchmark, evaluate, export, predict
 
 
 def main(argv: list[str] | None = None) -> int:

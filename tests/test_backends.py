@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from pfld.export import export_onnx
+from pfld.export.onnx import export_onnx
 from pfld.preprocess import Preprocessing
 from pfld.runtime import backends
 from pfld.runtime.backends import (

@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 from test_export import METADATA, network_of
 
-from pfld import export, reparameterize
-from pfld.channel_padding import pad_channels
+from pfld import reparameterize
+from pfld.export import onnx as export
+from pfld.export.channel_padding import pad_channels
 
 
 def landmarks(model):

@@ -12,10 +12,11 @@ import torch
 from numpy.testing import assert_allclose
 from test_folding import randomise
 
-from pfld import build_network, export, reparameterize
+from pfld import build_network, reparameterize
 from pfld.__main__ import main
 from pfld.data.synthetic import synthetic_faces
-from pfld.export import export_onnx
+from pfld.export import onnx as export
+from pfld.export.onnx import export_onnx
 from pfld.predictor import load_predictor, predict_landmarks
 from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import load_backend

@@ -16,10 +16,10 @@ from pfld import build_network, reparameterize
 from pfld.benchmark.backends import count_macs
 from pfld.blocks import MobileOneBlock
 from pfld.data.synthetic import synthetic_faces
-from pfld.export import export_onnx
+from pfld.export.onnx import export_onnx
+from pfld.export.quantize import quantize_onnx
 from pfld.losses import calibration_loss
 from pfld.networks import NETWORKS
-from pfld.quantize import quantize_onnx
 from pfld.runtime.backends import load_backend, load_own_backend
 from pfld.training.transfer import freeze_layers_, start_from_
 from pfld.weight_metadata import WeightMetadata

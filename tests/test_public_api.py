@@ -10,8 +10,7 @@ import pytest
 from app import _parser as app_parser
 
 import pfld
-from pfld import export
-from pfld.commands import benchmark, evaluate, predict
+from pfld.commands import benchmark, evaluate, export, predict
 from pfld.training.config import add_options
 
 ROOT = Path(__file__).parents[1]

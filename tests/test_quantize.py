@@ -14,14 +14,14 @@ from test_export import METADATA
 
 from pfld import reparameterize
 from pfld.__main__ import main
-from pfld.calibration import Extremes, calibration_crops, measure_extremes
 from pfld.data.synthetic import synthetic_faces, write_wflw_layout
-from pfld.equalization import equalize
-from pfld.export import export_onnx
-from pfld.onnx_file import landmarks_px
+from pfld.export.calibration import Extremes, calibration_crops, measure_extremes
+from pfld.export.equalization import equalize
+from pfld.export.onnx import export_onnx
+from pfld.export.onnx_file import landmarks_px
+from pfld.export.quantize import quantize_onnx
 from pfld.predictor import load_predictor
 from pfld.preprocess import Preprocessing
-from pfld.quantize import quantize_onnx
 from pfld.weights import WeightMetadata, save_weights
 
 PREPROCESSING = METADATA.preprocessing

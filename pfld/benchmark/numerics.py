@@ -111,7 +111,7 @@ def _deviation(
 
 def deviation_crops(preprocessing: Preprocessing, data: Path | None) -> NDArray[np.uint8]:
     if data is not None:
-        from pfld.calibration import calibration_crops
+        from pfld.export.calibration import calibration_crops
 
         return calibration_crops(data, preprocessing, count=CROPS)
     from pfld.data.synthetic import synthetic_faces

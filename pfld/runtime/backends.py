@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.onnx_file import open_session, output_names
+from pfld.runtime.onnx_session import open_session, output_names
 from pfld.weight_metadata import PIXELS, WeightMetadata, require_channel_order
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pfld.export import export_onnx
+from pfld.export.onnx import export_onnx
 from pfld.files import write_whole
 from pfld.training.background import fit_no_face_
 from pfld.training.config import PATHS, TrainingConfig

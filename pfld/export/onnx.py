@@ -1,8 +1,7 @@
-"""``python -m pfld export``: weights as an ONNX file that says what it is and was compared."""
+"""ONNX export of a network, re-parameterized, and compared with it before it is written."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import warnings
 from collections.abc import Iterator
@@ -12,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pfld.channel_padding import pad_channels
-from pfld.commands.arguments import Subcommands
+from pfld.export.channel_padding import pad_channels
+from pfld.export.onnx_file import labelled, landmarks_px
+from pfld.export.pixel_input import take_pixels
 from pfld.files import write_whole
-from pfld.onnx_file import labelled, landmarks_px, output_names
-from pfld.pixel_input import take_pixels
+from pfld.runtime.onnx_session import output_names
 from pfld.weight_metadata import NORMALISED, PIXELS, WeightMetadata
 
 if TYPE_CHECKING:
@@ -188,73 +186,3 @@ def _largest_error_px(network: nn.Module, data: bytes, metadata: WeightMetadata)
             raise ValueError(f"the ONNX graph returns {actual.shape} instead of {expected.shape}")
         errors_px.append(np.abs(actual - expected).max())
     return float(np.max(errors_px))
-
-
-def add_parser(commands: Subcommands) -> None:
-    """Adds the ``export`` command."""
-    parser = commands.add_parser("export", help="write weights as an ONNX file")
-    parser.add_argument(
-        "--weights", metavar="FILE", type=Path, required=True, help="file to export"
-    )
-    parser.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="folder to write into"
-    )
-    parser.add_argument(
-        "--channel-order",
-        choices=("rgb", "bgr"),
-        help="what a published checkpoint was trained on (default bgr); other files say so",
-    )
-    parser.add_argument(
-        "--self-contained",
-        action="store_true",
-        help="also write a file that takes uint8 RGB crops and returns pixels (default no)",
-    )
-    parser.add_argument(
-        "--int8",
-        action="store_true",
-        help="also write a file in int8, fitted to the faces of --calibration (default no)",
-    )
-    parser.add_argument(
-        "--calibration",
-        metavar="DIR",
-        type=Path,
-        help="data set whose training faces --int8 is fitted to, as evaluate --data takes it (default none)",
-    )
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from pfld.weights import load_weights
-
-    if arguments.int8 != (arguments.calibration is not None):
-        raise ValueError("--int8 and --calibration DIR need each other; pass both or neither")
-    network, metadata = load_weights(arguments.weights, channel_order=arguments.channel_order)
-    crops = _calibration(arguments.calibration, metadata) if arguments.int8 else None
-    target = arguments.out / f"{arguments.weights.stem}.onnx"
-    pixels = target.with_stem(f"{target.stem}-uint8") if arguments.self_contained else None
-    error_px = export_onnx(network, target, metadata, self_contained=pixels)
-    for written in filter(None, (target, pixels)):
-        print(f"wrote {written}, {written.stat().st_size / 2**20:.2f} MiB")
-    print(f"largest difference from PyTorch {error_px:.2g} pixels of the crop")
-    if crops is not None:
-        _export_int8(target, crops)
-    return 0
-
-
-def _calibration(folder: Path, metadata: WeightMetadata) -> NDArray[np.uint8]:
-    from pfld.calibration import calibration_crops
-    from pfld.quantize import CALIBRATION_FACES
-
-    return calibration_crops(folder, metadata.preprocessing, count=CALIBRATION_FACES)
-
-
-def _export_int8(source: Path, crops: NDArray[np.uint8]) -> None:
-    from pfld.quantize import quantize_onnx
-
-    target = source.with_stem(f"{source.stem}-int8")
-    difference = quantize_onnx(source, target, crops)
-    print(f"wrote {target}, {target.stat().st_size / 2**20:.2f} MiB")
-    print(
-        f"int8 differs from float by {difference.mean_px:.2g} pixels of the crop in the mean, at most "
-        f"{difference.largest_px:.2g}, on {difference.faces} held-out faces"
-    )

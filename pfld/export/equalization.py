@@ -30,7 +30,7 @@ def equalize(
     Maps that are added to others are left alone.
 
     Args:
-        model: As :func:`pfld.export.export_onnx` makes it.
+        model: As :func:`pfld.export.onnx.export_onnx` makes it.
         reach: By tensor how large each channel gets ``(C,)``.
 
     Returns:

@@ -21,7 +21,7 @@ def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.Mo
     grey; the rest goes into the weights of the first convolution.
 
     Args:
-        model: From ``crops`` to ``landmarks``, and ``uncertainty`` if it says so, as :func:`pfld.export.export_onnx` makes them.
+        model: From ``crops`` to ``landmarks``, and ``uncertainty`` if it says so, as :func:`pfld.export.onnx.export_onnx` makes them.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper

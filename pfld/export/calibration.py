@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from pfld.data.annotations import read_faces
 from pfld.data.images import read_image
+from pfld.export.onnx_file import BATCH_SIZE
 from pfld.geometry import FaceCrop
-from pfld.onnx_file import BATCH_SIZE, open_session
 from pfld.preprocess import Preprocessing
+from pfld.runtime.onnx_session import open_session
 
 if TYPE_CHECKING:
     import onnx
@@ -70,7 +71,7 @@ def measure_extremes(
     """The extremes of every map ``(N, C, H, W)`` in a graph, its input among them.
 
     Args:
-        model: As :func:`pfld.export.export_onnx` makes it, from ``crops`` to ``landmarks``.
+        model: As :func:`pfld.export.onnx.export_onnx` makes it, from ``crops`` to ``landmarks``.
         crops: RGB ``(N, S, S, 3)``, at least one.
     """
     import onnx

@@ -25,7 +25,7 @@ def float_nodes(
     exact and faster that way: int8 kernels gain nothing on three channels.
 
     Args:
-        model: As :func:`pfld.export.export_onnx` makes it.
+        model: As :func:`pfld.export.onnx.export_onnx` makes it.
         layers: Names of layers, as in :class:`pfld.networks.LandmarkNetwork`.
 
     Raises:

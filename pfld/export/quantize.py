@@ -2,7 +2,7 @@
 
 Weights get a scale per channel, maps one scale each, from how far they reach on real faces. What Ghost
 modules join shares its scale, so that joining is copying. Pixels are looked at and points are made in
-float: see :mod:`pfld.float_layers`.
+float: see :mod:`pfld.export.float_layers`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.calibration import Extremes, measure_extremes
-from pfld.equalization import equalize
+from pfld.export.calibration import Extremes, measure_extremes
+from pfld.export.equalization import equalize
+from pfld.export.float_layers import STEM, float_nodes
+from pfld.export.onnx_file import labelled, landmarks_px
 from pfld.files import write_whole
-from pfld.float_layers import STEM, float_nodes
-from pfld.onnx_file import import_onnxruntime, labelled, landmarks_px
 from pfld.preprocess import Preprocessing
+from pfld.runtime.onnx_session import import_onnxruntime
 from pfld.weight_metadata import NORMALISED, WeightMetadata
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def quantize_onnx(
     those measured in float say so in their names, and the difference joins them.
 
     Args:
-        source: A file :func:`pfld.export.export_onnx` wrote, not self-contained.
+        source: A file :func:`pfld.export.onnx.export_onnx` wrote, not self-contained.
         crops: RGB ``(N, S, S, 3)`` of real faces; one in five is held out to compare on.
         float_layers: Names of layers to keep in float, beside those around the head.
         tolerance_px: The mean difference, in pixels of the crop, beyond which nothing is written.
