@@ -22,9 +22,10 @@ from test_predict import KnowingLandmarker, files_in, leftovers, results
 from video import VideoOptions, on_video
 
 import train
-from pfld import evaluation
 from pfld.__main__ import main
 from pfld.data.annotations import read_faces
+from pfld.evaluation import evaluate as evaluation
+from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.runtime.pictures import read_picture
 from pfld.runtime.tracker import FaceTracker
@@ -47,14 +48,14 @@ def named(table):
 def loaded(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     safetensors(path)
-    return path, evaluation.load_predictor(path)
+    return path, load_own_backend(path)
 
 
 @pytest.fixture
 def weights(monkeypatch, loaded):
     """Weights that are as they should be, loaded once for all tests."""
-    path, predictor = loaded
-    monkeypatch.setattr(evaluation, "load_predictor", lambda *_, **__: predictor)
+    path, backend = loaded
+    monkeypatch.setattr(evaluation, "load_own_backend", lambda *_, **__: backend)
     return path
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,12 +13,12 @@ import torch
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
-from pfld import evaluation
 from pfld.__main__ import main
-from pfld.commands.evaluate import evaluate, predict_landmarks
-from pfld.crop_jitter import JITTERS
 from pfld.data.annotations import ATTRIBUTES, read_faces
 from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.evaluation import evaluate as evaluation
+from pfld.evaluation.crop_variants import ROBUSTNESS_CURVES
+from pfld.evaluation.evaluate import evaluate
 from pfld.geometry import FaceCrop
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG
 from pfld.preprocess import Preprocessing
@@ -52,9 +53,12 @@ def knowing(monkeypatch, folder, *, shift=0.0):
     faces, crops = in_file_order(folder)
     answer = np.stack([crop.to_crop(face.landmarks_px) for face, crop in zip(faces, crops)])
     answer[..., 0] += shift
-    monkeypatch.setattr(
-        evaluation, "load_predictor", lambda path, channel_order: (lambda pixels: answer, SMALL)
-    )
+    knows(monkeypatch, answer)
+
+
+def knows(monkeypatch, answer):
+    backend = SimpleNamespace(predict=lambda pixels: answer, metadata=SMALL)
+    monkeypatch.setattr(evaluation, "load_own_backend", lambda path, channel_order: backend)
 
 
 def sides_per_eye_distance(folder):
@@ -78,7 +82,7 @@ def test_robustness_moves_crops_by_what_it_says(monkeypatch, data):
     knowing(monkeypatch, data)
     curves = evaluate("any", data, robustness=True).robustness
     assert {kind: [point.amount for point in curve] for kind, curve in curves.items()} == {
-        kind: [jitter.amount for jitter in row] for kind, row in JITTERS.items()
+        kind: [jitter.amount for jitter in row] for kind, row in ROBUSTNESS_CURVES.items()
     }
     sides = sides_per_eye_distance(data).mean()
     for amount, nme in amounts_and_errors(curves["shift"]):
@@ -120,9 +124,7 @@ def test_a_network_of_98_points_is_measured_in_68(tmp_path, monkeypatch, data):
     assert target[0].scheme == IBUG_68
     known = np.zeros((len(faces), 98, 2), np.float32)
     known[:, WFLW_TO_IBUG] = [c.to_crop(face.landmarks_px) for face, c in zip(target, crops)]
-    monkeypatch.setattr(
-        evaluation, "load_predictor", lambda path, channel_order: (lambda pixels: known, SMALL)
-    )
+    knows(monkeypatch, known)
     result = evaluate("any", tmp_path)
     assert result.report.nme < 1e-5 and result.scheme == IBUG_68 and not result.subsets
 
@@ -183,19 +185,6 @@ def test_onnx_files_are_fed_as_they_say(tmp_path, data):
         for face, c, mean in zip(faces, crops, means)
     ]
     assert_allclose(evaluate(tmp_path / "a.onnx", data).errors, expected, rtol=1e-4)
-
-
-def test_predicting_leaves_the_network_as_it_was():
-    network = SMALL.build()
-    network.conv1.eval()
-    modes = [module.training for module in network.modules()]
-    crops = np.random.default_rng(0).integers(0, 256, (35, 96, 96, 3), dtype=np.uint8)
-    points = predict_landmarks(network, crops, SMALL.preprocessing)
-    assert [module.training for module in network.modules()] == modes
-    assert points.shape == (35, 98, 2) and points.dtype == np.float32
-    alone = predict_landmarks(network.eval(), crops[34:], SMALL.preprocessing)
-    assert_allclose(points[34:], alone, atol=1e-5)
-    assert predict_landmarks(network, crops[:0], SMALL.preprocessing).shape == (0, 98, 2)
 
 
 def run(*arguments):

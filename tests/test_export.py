@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from support.networks import predict_landmarks
 from test_folding import randomise
 
 from pfld import build_network, reparameterize
@@ -17,9 +18,8 @@ from pfld.__main__ import main
 from pfld.data.synthetic import synthetic_faces
 from pfld.export import onnx as export
 from pfld.export.onnx import export_onnx
-from pfld.predictor import load_predictor, predict_landmarks
 from pfld.preprocess import Preprocessing
-from pfld.runtime.backends import load_backend
+from pfld.runtime.backends import load_backend, load_own_backend
 from pfld.weights import WeightMetadata, save_weights
 
 METADATA = WeightMetadata(
@@ -103,13 +103,13 @@ def test_self_contained_file_takes_pictures_and_gives_pixels(self_contained):
 
 def test_self_contained_file_says_so_and_is_predicted_with(self_contained):
     crops = synthetic_faces(3, size=96).crops
-    predict, metadata = load_predictor(self_contained)
-    assert metadata == replace(UNEVEN, form="reparameterized", interface="uint8-crops")
+    backend = load_own_backend(self_contained)
+    assert backend.metadata == replace(UNEVEN, form="reparameterized", interface="uint8-crops")
     expected = predict_landmarks(network_of(UNEVEN), crops, UNEVEN.preprocessing)
-    assert_allclose(predict(crops), expected, atol=1e-5, rtol=0)
-    assert predict(crops[:0]).shape == (0, 98, 2)
+    assert_allclose(backend.predict(crops), expected, atol=1e-5, rtol=0)
+    assert backend.predict(crops[:0]).shape == (0, 98, 2)
     with pytest.raises(ValueError, match="uint8"):
-        predict(crops.astype(np.float32))
+        backend.predict(crops.astype(np.float32))
     with pytest.raises(ValueError, match="use predict"):
         load_backend(self_contained)(UNEVEN.preprocessing(crops))
 
@@ -121,7 +121,7 @@ def test_file_that_is_not_what_it_says_is_refused(tmp_path, exported, self_conta
     onnx.helper.set_model_props(model, strings)
     onnx.save(model, tmp_path / "a.onnx")
     with pytest.raises(ValueError, match="must take and return"):
-        load_predictor(tmp_path / "a.onnx")
+        load_own_backend(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pfld.landmarks import IBUG_68, SCHEMES, WFLW_98
-from pfld.metrics import (
+from pfld.evaluation.metrics import (
     area_under_curve,
     bootstrap_interval,
     failure_rate,
@@ -15,6 +14,7 @@ from pfld.metrics import (
     normalized_point_errors,
     summarize,
 )
+from pfld.landmarks import IBUG_68, SCHEMES, WFLW_98
 
 
 def faces(scheme=WFLW_98, count=2):

@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 
 from pfld import FaceLandmarker
 from pfld.__main__ import main
-from pfld.commands.evaluate import evaluate, format_evaluation
+from pfld.commands.evaluate import format_evaluation
 from pfld.data.annotations import read_faces
+from pfld.evaluation.evaluate import evaluate
 from pfld.runtime.backends import find_weights
 from pfld.runtime.pictures import read_picture
 
@@ -78,7 +79,7 @@ def test_the_detector_is_handed_the_very_picture_that_was_read(annotated, monkey
         given.append(image_rgb)
         return []
 
-    monkeypatch.setattr("pfld.protocols.read_image", read_and_note)
+    monkeypatch.setattr("pfld.evaluation.protocols.read_image", read_and_note)
     monkeypatch.setattr(FaceLandmarker, "detect", detect_and_note)
     with pytest.raises(ValueError, match="none of the 2"):
         evaluate(WEIGHTS, annotated, protocol="detector")

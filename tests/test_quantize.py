@@ -20,8 +20,8 @@ from pfld.export.equalization import equalize
 from pfld.export.onnx import export_onnx
 from pfld.export.onnx_file import landmarks_px
 from pfld.export.quantize import quantize_onnx
-from pfld.predictor import load_predictor
 from pfld.preprocess import Preprocessing
+from pfld.runtime.backends import load_own_backend
 from pfld.weights import WeightMetadata, save_weights
 
 PREPROCESSING = METADATA.preprocessing
@@ -65,8 +65,7 @@ def quantized(source, crops):
 
 
 def found_px(path, crops):
-    predict, _ = load_predictor(path)
-    return 96 * predict(crops)
+    return 96 * load_own_backend(path).predict(crops)
 
 
 def test_int8_is_near_float_on_faces_not_seen(source, quantized):
@@ -101,7 +100,7 @@ def test_batches_give_what_single_crops_give(quantized, crops):
 
 def test_file_says_that_it_is_int8_and_whose_metrics_it_has(quantized):
     target, difference = quantized
-    _, metadata = load_predictor(target)
+    metadata = load_own_backend(target).metadata
     assert metadata == replace(
         GHOSTNET,
         form="reparameterized",

@@ -391,7 +391,8 @@ def test_faces_that_may_be_missing_may_be_missing_at_the_end_as_well(tmp_path):
 
 def test_a_run_whose_evaluation_fails_has_its_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
-        "pfld.evaluation.evaluate", lambda *_, **__: (_ for _ in ()).throw(ValueError("no faces"))
+        "pfld.evaluation.evaluate.evaluate",
+        lambda *_, **__: (_ for _ in ()).throw(ValueError("no faces")),
     )
     data = tmp_path / "data"
     for split in ("train", "test"):

@@ -17,10 +17,10 @@ from typing import Any
 from ablation import held_out_nme
 from markdown_tables import percent, rewrite, table
 
-from pfld.evaluation import Evaluation, evaluate
+from pfld.evaluation.evaluate import Evaluation, evaluate
+from pfld.evaluation.metrics import bootstrap_interval
+from pfld.evaluation.protocols import DETECTOR
 from pfld.files import write_whole
-from pfld.metrics import bootstrap_interval
-from pfld.protocols import DETECTOR
 from pfld.runtime.backends import SHIPPED
 from pfld.training.config import TrainingConfig
 from pfld.weight_metadata import architecture_name

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import platform
-from io import BytesIO
 from pathlib import Path
 
 from pfld.benchmark.backends import BackendSpeed
 from pfld.benchmark.numerics import Deviation
 from pfld.benchmark.training import VARIANTS, TrainingSpeed
 from pfld.benchmark.video import VideoSpeed
-from pfld.plots import require_plot_suffix
+from pfld.plots import figure_bytes, new_figure, require_plot_suffix
 
 
 def format_backends(speeds: list[BackendSpeed]) -> str:
@@ -47,16 +46,12 @@ def plot_speeds(backends: list[BackendSpeed], video: list[VideoSpeed], path: str
     Raises:
         ValueError: For a suffix that is no picture's.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     suffix = require_plot_suffix(path)
     panels = [(f"One face, network alone ({platform.machine()})", _backend_bars(backends))]
     if video:
         panels.append(("Video frame, 640 x 480, one face", [(v.name, v.p50_ms) for v in video]))
     heights = [len(bars) + 2 for _, bars in panels]
-    figure = Figure(figsize=(7.5, 0.32 * sum(heights) + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.5, 0.32 * sum(heights) + 0.6)
     grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
     for axes, (title, bars) in zip(grid[:, 0], panels):
         names, values = zip(*bars)
@@ -65,9 +60,7 @@ def plot_speeds(backends: list[BackendSpeed], video: list[VideoSpeed], path: str
         axes.set(title=title, xlabel="median milliseconds", xlim=(0, 1.18 * max(values)))
         axes.invert_yaxis()
         axes.spines[["top", "right"]].set_visible(False)
-    buffer = BytesIO()
-    figure.savefig(buffer, format=suffix[1:], dpi=150)
-    return buffer.getvalue()
+    return figure_bytes(figure, suffix)
 
 
 def _backend_bars(speeds: list[BackendSpeed]) -> list[tuple[str, float]]:

@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 
 from pfld.commands.arguments import Subcommands
-from pfld.evaluation import Evaluation, RobustnessPoint, evaluate
+from pfld.evaluation.evaluate import Evaluation, RobustnessPoint, evaluate
+from pfld.evaluation.plots import plot_evaluation
+from pfld.evaluation.protocols import PROTOCOLS
 from pfld.files import write_whole
-from pfld.plots import plot_evaluation, require_plot_suffix
-from pfld.predictor import predict_landmarks
-from pfld.protocols import PROTOCOLS
-
-__all__ = ["Evaluation", "add_parser", "evaluate", "format_evaluation", "predict_landmarks"]
+from pfld.plots import require_plot_suffix
 
 
 def format_evaluation(evaluation: Evaluation) -> str:

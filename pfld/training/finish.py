@@ -22,7 +22,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
 
     The metrics are of the held-out faces and, where the data set has a list of test faces, of those.
     """
-    from pfld.evaluation import evaluate
+    from pfld.evaluation.evaluate import evaluate
 
     config, folder = trainer.config, trainer.config.out_dir
     name = published_name(config)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pfld.files import write_whole
+from pfld.plots import figure_bytes, new_figure
 from pfld.training.event_file import EventFile
 
 COLUMNS = ("step", "faces", "loss", "lr", "augmentation", "images_per_second", "validation_nme")
@@ -53,9 +54,7 @@ class History:
 
 def curves_png(rows: list[dict[str, Any]]) -> bytes:
     """Loss, validation error and learning rate against faces seen, as a PNG file's bytes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = new_figure(11, 3.4)
     panels = figure.subplots(1, 3)
     for axes, name, title in zip(
         panels,
@@ -69,6 +68,4 @@ def curves_png(rows: list[dict[str, Any]]) -> bytes:
         axes.grid(alpha=0.3)
     if any("loss" in row for row in rows):
         panels[0].set_yscale("log")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_bytes(figure, dpi=110)

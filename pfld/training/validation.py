@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pfld.metrics import normalized_mean_errors
+from pfld.evaluation.metrics import normalized_mean_errors
 from pfld.networks import LandmarkNetwork
 from pfld.reparam import reparameterize
 from pfld.training.faces import FaceBatches

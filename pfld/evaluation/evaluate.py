@@ -11,20 +11,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.crop_jitter import CropJitter
 from pfld.data.annotations import ATTRIBUTES, FaceAnnotation, read_faces
-from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, LandmarkScheme
-from pfld.metrics import LandmarkReport, normalized_point_errors, summarize
-from pfld.predictor import load_predictor
-from pfld.protocols import (
+from pfld.evaluation.crop_variants import CropVariant, PictureRoll
+from pfld.evaluation.metrics import LandmarkReport, normalized_point_errors, summarize
+from pfld.evaluation.protocols import (
     DETECTOR,
     PROTOCOLS,
-    Answers,
     DetectorCrops,
     GroundTruthCrops,
-    PictureRoll,
+    PredictedFaces,
     Protocol,
 )
+from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, LandmarkScheme
 from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.weight_metadata import WeightMetadata
@@ -119,7 +117,7 @@ def evaluate(
         weights_path: Weights of this package, an ONNX file of this package, or a published checkpoint.
         data: Folder as :func:`pfld.data.annotations.read_faces` takes it.
         channel_order: For published checkpoints, as :func:`pfld.weights.load_weights` takes it.
-        protocol: One of :data:`pfld.protocols.PROTOCOLS`.
+        protocol: One of :data:`pfld.evaluation.protocols.PROTOCOLS`.
         robustness: Measure NME on crops of another scale, place and rotation as well; with the detector
             on turned pictures.
         allow_missing: Part of the faces, 0..1, whose pictures may be unreadable.
@@ -134,13 +132,13 @@ def evaluate(
         raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
     if not 0 <= allow_missing <= 1:
         raise ValueError(f"allow_missing must be within 0 to 1, got {allow_missing}")
-    answer: Protocol[CropJitter] | Protocol[PictureRoll]
+    answer: Protocol[CropVariant] | Protocol[PictureRoll]
+    backend = load_own_backend(weights_path, channel_order=channel_order)
+    metadata = backend.metadata
     if protocol == DETECTOR:
-        landmarker = FaceLandmarker(load_own_backend(weights_path, channel_order=channel_order))
-        metadata, answer = landmarker.backend.metadata, DetectorCrops(landmarker)
+        answer = DetectorCrops(FaceLandmarker(backend))
     else:
-        predict, metadata = load_predictor(weights_path, channel_order=channel_order)
-        answer = GroundTruthCrops(predict, metadata.preprocessing)
+        answer = GroundTruthCrops(backend.predict, metadata.preprocessing)
     faces = read_faces(Path(data), split)
     scheme = _common_scheme(metadata.scheme, faces)
     skipped: dict[int, str] = {}
@@ -210,7 +208,7 @@ def _common_scheme(scheme: LandmarkScheme, faces: list[FaceAnnotation]) -> Landm
 
 
 def _errors(
-    answers: Answers, faces: list[FaceAnnotation], scheme: LandmarkScheme
+    answers: PredictedFaces, faces: list[FaceAnnotation], scheme: LandmarkScheme
 ) -> NDArray[np.float64]:
     """Errors ``(B, V, L)`` of each point, over the distance of the outer eye corners; NaN if missed."""
     found = answers.landmarks

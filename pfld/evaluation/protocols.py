@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Generic, TypeVar
@@ -12,15 +12,17 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.crop_jitter import JITTERS, UNMOVED, CropJitter
 from pfld.data.annotations import FaceAnnotation
 from pfld.data.images import read_image
+from pfld.evaluation.crop_variants import EXACT, ROBUSTNESS_CURVES, CropVariant, PictureRoll
 from pfld.geometry import FaceCrop
-from pfld.predictor import Predictor
 from pfld.preprocess import Preprocessing
 from pfld.runtime.assignment import overlaps
 from pfld.runtime.backends import BATCH_SIZE
 from pfld.runtime.landmarker import FaceLandmarker
+
+# RGB crops (N, S, S, 3) uint8 to points (N, L, 2) float32 in fractions of the crop.
+Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 GROUND_TRUTH, DETECTOR = "ground-truth", "detector"
 PROTOCOLS = (GROUND_TRUTH, DETECTOR)
@@ -28,28 +30,7 @@ MATCHING_OVERLAP = 0.5  # intersection over union from which a detected face is 
 
 
 @dataclass(frozen=True)
-class PictureRoll:
-    """A whole picture turned about its middle.
-
-    Attributes:
-        degrees: Clockwise, 0 for the picture as it is.
-    """
-
-    degrees: float
-
-    @property
-    def amount(self) -> float:
-        """The degrees, under the name that all variants have for how far they go."""
-        return self.degrees
-
-    @property
-    def unmoved(self) -> bool:
-        """Whether this leaves the picture as it is."""
-        return self.degrees == 0
-
-
-@dataclass(frozen=True)
-class Answers:
+class PredictedFaces:
     """What was found of some faces.
 
     Attributes:
@@ -62,7 +43,7 @@ class Answers:
     landmarks: NDArray[np.float64]
 
 
-VariantT = TypeVar("VariantT", bound=CropJitter | PictureRoll)
+VariantT = TypeVar("VariantT", bound=CropVariant | PictureRoll)
 
 
 class Protocol(ABC, Generic[VariantT]):
@@ -86,7 +67,7 @@ class Protocol(ABC, Generic[VariantT]):
     @abstractmethod
     def __call__(
         self, faces: list[FaceAnnotation], skipped: dict[int, str], *, robustness: bool
-    ) -> Iterator[Answers]:
+    ) -> Iterator[PredictedFaces]:
         """The answers for some faces after others, those of a picture together: it is decoded once.
 
         Args:
@@ -94,11 +75,11 @@ class Protocol(ABC, Generic[VariantT]):
         """
 
 
-class GroundTruthCrops(Protocol[CropJitter]):
+class GroundTruthCrops(Protocol[CropVariant]):
     """Crops about the annotated landmarks; variants miss them by so much."""
 
-    exact = UNMOVED
-    curves: Mapping[str, tuple[CropJitter, ...]] = JITTERS
+    exact = EXACT
+    curves: Mapping[str, tuple[CropVariant, ...]] = ROBUSTNESS_CURVES
 
     def __init__(self, predict: Predictor, preprocessing: Preprocessing) -> None:
         self.predict = predict
@@ -106,7 +87,7 @@ class GroundTruthCrops(Protocol[CropJitter]):
 
     def __call__(
         self, faces: list[FaceAnnotation], skipped: dict[int, str], *, robustness: bool
-    ) -> Iterator[Answers]:
+    ) -> Iterator[PredictedFaces]:
         variants = self.variants(robustness=robustness)
         size = self.preprocessing.input_size
         cropped = (
@@ -123,10 +104,10 @@ class GroundTruthCrops(Protocol[CropJitter]):
                     [crops[variant].to_image(points) for (_, crops, _), points in zip(batch, found)]
                 )
             landmarks = np.stack(columns, axis=1).astype(np.float64)
-            yield Answers([index for index, _, _ in batch], landmarks)
+            yield PredictedFaces([index for index, _, _ in batch], landmarks)
 
     def _crops(
-        self, face: FaceAnnotation, index: int, variants: tuple[CropJitter, ...]
+        self, face: FaceAnnotation, index: int, variants: tuple[CropVariant, ...]
     ) -> tuple[FaceCrop, ...]:
         try:
             crop = FaceCrop.around(face.landmarks_px, scale=self.preprocessing.crop_scale)
@@ -153,12 +134,12 @@ class DetectorCrops(Protocol[PictureRoll]):
 
     def __call__(
         self, faces: list[FaceAnnotation], skipped: dict[int, str], *, robustness: bool
-    ) -> Iterator[Answers]:
+    ) -> Iterator[PredictedFaces]:
         variants = self.variants(robustness=robustness)
         for indices, image in _pictures(faces, skipped):
             targets = [faces[index].landmarks_px for index in indices]
             found = [self._find(image, targets, variant) for variant in variants]
-            yield Answers(indices, np.stack(found, axis=1))
+            yield PredictedFaces(indices, np.stack(found, axis=1))
 
     def _find(
         self, image: NDArray[np.uint8], targets: list[NDArray[np.float32]], roll: PictureRoll

@@ -1,4 +1,4 @@
-"""Crops beside the right one, to see how much a network minds."""
+"""Crops that are too large, shifted or turned, and turned pictures: robustness to detector errors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # spreads directions evenly, howeve
 
 
 @dataclass(frozen=True)
-class CropJitter:
-    """One way to miss a face.
+class CropVariant:
+    """A crop that misses its face by a fixed amount.
 
     Attributes:
         kind: "scale", "shift" or "rotation".
@@ -42,14 +42,35 @@ class CropJitter:
         return replace(crop, angle=crop.angle + sign * math.radians(self.amount))
 
 
-UNMOVED = CropJitter("scale", 1.0)
+EXACT = CropVariant("scale", 1.0)
 
 # The curves, by kind; each holds the crop as it is.
-JITTERS: dict[str, tuple[CropJitter, ...]] = {
-    kind: tuple(CropJitter(kind, amount) for amount in amounts)
+ROBUSTNESS_CURVES: dict[str, tuple[CropVariant, ...]] = {
+    kind: tuple(CropVariant(kind, amount) for amount in amounts)
     for kind, amounts in {
         "scale": (0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
         "shift": (0.0, 0.05, 0.10, 0.15),
         "rotation": (0.0, 15.0, 30.0, 45.0),
     }.items()
 }
+
+
+@dataclass(frozen=True)
+class PictureRoll:
+    """A whole picture turned about its middle.
+
+    Attributes:
+        degrees: Clockwise, 0 for the picture as it is.
+    """
+
+    degrees: float
+
+    @property
+    def amount(self) -> float:
+        """The degrees, under the name that all variants have for how far they go."""
+        return self.degrees
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether this leaves the picture as it is."""
+        return self.degrees == 0
