@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.face import Face
-from pfld.runtime.jitter import JitterMeter
 from pfld.runtime.landmarker import FaceLandmarker
-from pfld.runtime.tracker import FaceTracker
+from pfld.tracking.jitter import JitterMeter
+from pfld.tracking.tracker import FaceTracker
 
 _FLICKER_FRAMES = 62  # two seconds
 
@@ -88,7 +88,7 @@ class Visitor:
 
         Raises:
             ValueError: For a choice that there is not, or what
-                :class:`pfld.runtime.tracker.FaceTracker` refuses.
+                :class:`pfld.tracking.tracker.FaceTracker` refuses.
         """
         if image_rgb is None:
             return []

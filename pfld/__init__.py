@@ -14,7 +14,7 @@ __all__ = ["FaceLandmarker", "FaceTracker", "build_network", "read_picture", "re
 
 _HOMES = {
     "FaceLandmarker": "pfld.runtime.landmarker",
-    "FaceTracker": "pfld.runtime.tracker",
+    "FaceTracker": "pfld.tracking.tracker",
     "build_network": "pfld.networks",
     "read_picture": "pfld.runtime.pictures",
     "reparameterize": "pfld.reparam",
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pfld.reparam import reparameterize
     from pfld.runtime.landmarker import FaceLandmarker
     from pfld.runtime.pictures import read_picture
-    from pfld.runtime.tracker import FaceTracker
+    from pfld.tracking.tracker import FaceTracker
 else:
 
     def __getattr__(name: str) -> object:

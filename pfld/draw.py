@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from pfld.data.face_model import rotation_from_angles
 from pfld.landmarks import IBUG_68, WFLW_98, LandmarkScheme, scheme_with
-from pfld.runtime.face import Face
-from pfld.runtime.jitter import face_size
+from pfld.runtime.face import Face, face_size
 
 Color = tuple[int, int, int]  # RGB
 

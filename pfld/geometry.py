@@ -150,3 +150,16 @@ def _rotation(angle: float) -> NDArray[np.float64]:
 def size_hw_of(image: NDArray[np.uint8]) -> tuple[int, int]:
     """Height and width of a picture ``(H, W, 3)``, in pixels."""
     return image.shape[0], image.shape[1]
+
+
+def box_overlaps(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union ``(N, M)`` of boxes ``(N, 4)`` and ``(M, 4)``: x0, y0, x1, y1."""
+    first = np.asarray(boxes, dtype=np.float64).reshape(-1, 1, 4)
+    second = np.asarray(others, dtype=np.float64).reshape(1, -1, 4)
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., 2:], second[..., 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    areas = [
+        np.clip(part[..., 2:] - part[..., :2], 0, None).prod(axis=-1) for part in (first, second)
+    ]
+    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)

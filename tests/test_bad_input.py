@@ -28,7 +28,7 @@ from pfld.evaluation import evaluate as evaluation
 from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.runtime.pictures import read_picture
-from pfld.runtime.tracker import FaceTracker
+from pfld.tracking.tracker import FaceTracker
 
 LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"
 WITHOUT_A_FACE = {"1x1", "40000x2"}  # pictures the annotated face does not lie in

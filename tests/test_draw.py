@@ -9,8 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pfld.data.face_model import facing_translation, head_points, project, rotation_from_angles
 from pfld.draw import AXIS_COLORS, GROUP_COLORS, TEXT_COLOR, draw_faces, label_of, sureness_of
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
-from pfld.runtime.face import Face
-from pfld.runtime.jitter import face_size
+from pfld.runtime.face import Face, face_size
 
 BLACK = np.zeros((240, 320, 3), np.uint8)
 NOTHING = dict(points=False, contours=False)

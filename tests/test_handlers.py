@@ -33,9 +33,9 @@ from visitor import Visitor
 
 from pfld.landmarks import WFLW_TO_IBUG
 from pfld.runtime.face import Face
-from pfld.runtime.jitter import JitterMeter
 from pfld.runtime.pictures import read_picture
 from pfld.runtime.video import VideoWriter
+from pfld.tracking.jitter import JitterMeter
 
 PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
 ONNX = Choice("face", "onnx")

@@ -12,7 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from pfld.data.face_model import head_points, project, rotation_from_angles
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
-from pfld.runtime.smoothing import JitterMeter, LandmarkSmoother, face_size, jitter
+from pfld.runtime.face import face_size
+from pfld.tracking.jitter import JitterMeter, jitter
+from pfld.tracking.smoothing import LandmarkSmoother
 
 EYE_DISTANCE = 100.0
 FACE = head_points()[:, :2] / 9 * EYE_DISTANCE + 300

@@ -16,10 +16,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pfld.data.face_model import head_points
-from pfld.geometry import FaceCrop
-from pfld.runtime.assignment import assign, overlaps
-from pfld.runtime.track import plausible
-from pfld.runtime.tracker import FaceTracker
+from pfld.geometry import FaceCrop, box_overlaps
+from pfld.tracking.assignment import assign
+from pfld.tracking.track import plausible
+from pfld.tracking.tracker import FaceTracker
 
 SIZE_HW = (240, 320)
 FPS = 30
@@ -338,7 +338,7 @@ def test_never_two_faces_on_one():
     scene = Scene(left, right)
     for faces in play(FaceTracker(scene), scene, 3.3):
         boxes = np.array([face.box for face in faces])
-        assert (overlaps(boxes, boxes) > 0.8).sum() == len(faces)
+        assert (box_overlaps(boxes, boxes) > 0.8).sum() == len(faces)
 
 
 @pytest.mark.parametrize(
@@ -566,6 +566,6 @@ def test_assignment_refuses_what_has_no_order():
 
 
 def test_overlaps_are_intersection_over_union():
-    found = overlaps([[0, 0, 2, 2]], [[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [1, 1, 1, 1]])
+    found = box_overlaps([[0, 0, 2, 2]], [[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [1, 1, 1, 1]])
     assert_allclose(found, [[1, 1 / 3, 0, 0]])
-    assert_array_equal(overlaps(np.zeros((0, 4)), np.zeros((2, 4))).shape, (0, 2))
+    assert_array_equal(box_overlaps(np.zeros((0, 4)), np.zeros((2, 4))).shape, (0, 2))

@@ -101,7 +101,7 @@ def camera_over(
 
 def _tracker(network: str, backend: str) -> Follower:
     from pfld.runtime.landmarker import FaceLandmarker
-    from pfld.runtime.tracker import FaceTracker
+    from pfld.tracking.tracker import FaceTracker
 
     tracker = FaceTracker(FaceLandmarker.from_pretrained(network, backend), max_faces=1)
     return lambda frame, time_s: bool(tracker(frame, time_s))

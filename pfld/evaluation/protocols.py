@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from pfld.data.annotations import FaceAnnotation
 from pfld.data.images import read_image
 from pfld.evaluation.crop_variants import EXACT, ROBUSTNESS_CURVES, CropVariant, PictureRoll
-from pfld.geometry import FaceCrop
+from pfld.geometry import FaceCrop, box_overlaps
 from pfld.preprocess import Preprocessing
-from pfld.runtime.assignment import overlaps
 from pfld.runtime.backends import BATCH_SIZE
 from pfld.runtime.landmarker import FaceLandmarker
 
@@ -158,7 +157,7 @@ class DetectorCrops(Protocol[PictureRoll]):
         found = np.full((len(targets), num_landmarks, 2), np.nan)
         for index, target in enumerate(targets):
             square = FaceCrop.around(target, scale=1.0).to_image(((0, 0), (1, 1)))
-            shared = overlaps(square, [face.box for face in detected])[0]
+            shared = box_overlaps(square, [face.box for face in detected])[0]
             if shared.max(initial=0) < MATCHING_OVERLAP:
                 continue
             candidate = detected[int(shared.argmax())]

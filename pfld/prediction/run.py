@@ -22,8 +22,8 @@ from pfld.prediction.rows import json_line
 from pfld.prediction.sources import Source, find_sources
 from pfld.runtime.face import Face
 from pfld.runtime.pictures import read_picture
-from pfld.runtime.tracker import FaceTracker, Landmarker
 from pfld.runtime.video import VideoReader, VideoWriter
+from pfld.tracking.tracker import FaceTracker, Landmarker
 
 _JPEG_QUALITY = 95
 _CAMERA_RATE = 30.0  # frames per second of a recording at most

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG, scheme_with
+
+# Distance of the outer eye corners over the points' root mean square distance from their middle, in the
+# averaged frontal head of pfld.data.face_model (98 points; 6 % more with 68). Unlike the eye corners,
+# the spread stays as the head turns: 4 % less at 60 degrees.
+EYE_DISTANCE_PER_SPREAD = 1.56
 
 # Points of WFLW_98 of each eye (left in the picture first): outer and inner corner, then the lids'
 # upper and lower points above each other; likewise the inner lips.
@@ -122,3 +128,15 @@ def _opening(
     gap = np.linalg.norm(landmarks[list(upper)] - landmarks[list(lower)], axis=1).mean()
     width = np.linalg.norm(landmarks[first] - landmarks[last])
     return float(gap / max(width, 1e-6))
+
+
+def face_size(landmarks: ArrayLike) -> float:
+    """The size of a face with points ``(L, 2)``, in their unit: about the outer eye corners' distance.
+
+    Taken from the points' spread, so that it holds for faces that turn away as well.
+    """
+    points = np.asarray(landmarks, dtype=np.float64)
+    if not len(points):
+        return 0.0
+    centered = points - points.mean(axis=0)
+    return EYE_DISTANCE_PER_SPREAD * math.sqrt(np.vdot(centered, centered) / len(points))

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.geometry import FaceCrop, size_hw_of
-from pfld.runtime.assignment import assign, overlaps
-from pfld.runtime.track import Claim, Track, center_of, look_of, size_of
+from pfld.geometry import FaceCrop, box_overlaps, size_hw_of
+from pfld.tracking.assignment import assign
+from pfld.tracking.track import Claim, Track, center_of, look_of, size_of
 
 MEMORY_S = 1.5  # seconds for which a lost face is remembered
 MEETING_OVERLAP = 0.15  # intersection over union from which faces can be taken for each other
@@ -88,7 +88,7 @@ class Identities:
             self.lose(loser, time_s)
 
         boxes = np.array([track.box for track in tracks])
-        meeting = (overlaps(boxes, boxes) > MEETING_OVERLAP).sum(axis=1) > 1
+        meeting = (box_overlaps(boxes, boxes) > MEETING_OVERLAP).sum(axis=1) > 1
         parted = []
         for track, meets in zip(tracks, meeting):
             # Two who stay together for long were not mistaken for each other, so far.

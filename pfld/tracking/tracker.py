@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.geometry import FaceCrop, size_hw_of
-from pfld.runtime.assignment import assign, overlaps
+from pfld.geometry import FaceCrop, box_overlaps, size_hw_of
 from pfld.runtime.face import Face
-from pfld.runtime.identities import Identities
-from pfld.runtime.track import Track, look_of, plausible, size_of
+from pfld.tracking.assignment import assign
+from pfld.tracking.identities import Identities
+from pfld.tracking.track import Track, look_of, plausible, size_of
 
 GAP_S = 1.0  # seconds without a frame after which nothing is where it was
 SEARCH_S = 0.15  # seconds between detections while a lost face is remembered
@@ -60,7 +60,7 @@ class FaceTracker:
 
     Args:
         smoothing: Whether landmarks are smoothed, see
-            :class:`pfld.runtime.smoothing.LandmarkSmoother`. The attribute may be changed at any time.
+            :class:`pfld.tracking.smoothing.LandmarkSmoother`. The attribute may be changed at any time.
         detect_every_s: Seconds between detections while all is well.
         max_faces: How many are followed; the largest first come, first served. While as many are
             followed, and surely, the detector rests.
@@ -233,7 +233,7 @@ class FaceTracker:
             track = Track(0, landmarks, score=score, quality=float(quality), time_s=time_s)
             track.uncertainty = uncertainty
             known = [other.box for other in (*self._tracks, *tracks)]
-            if not known or overlaps(track.box, known).max() < SAME_OVERLAP:
+            if not known or box_overlaps(track.box, known).max() < SAME_OVERLAP:
                 tracks.append(track)
         return tracks
 

@@ -8,24 +8,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Distance of the outer eye corners over the points' root mean square distance from their middle, in the
-# averaged frontal head of pfld.data.face_model (98 points; 6 % more with 68). Unlike the eye corners,
-# the spread stays as the head turns: 4 % less at 60 degrees.
-EYE_DISTANCE_PER_SPREAD = 1.56
+from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD, face_size
 
 _UNEVEN = 0.15  # by how much of the longer one two steps of time may differ
-
-
-def face_size(landmarks: ArrayLike) -> float:
-    """The size of a face with points ``(L, 2)``, in their unit: about the outer eye corners' distance.
-
-    Taken from the points' spread, so that it holds for faces that turn away as well.
-    """
-    points = np.asarray(landmarks, dtype=np.float64)
-    if not len(points):
-        return 0.0
-    centered = points - points.mean(axis=0)
-    return EYE_DISTANCE_PER_SPREAD * math.sqrt(np.vdot(centered, centered) / len(points))
 
 
 class JitterMeter:
@@ -92,7 +77,7 @@ def jitter(landmarks_sequence: ArrayLike) -> float:
     """Normalised flicker of one face's landmarks ``(T, L, 2)``, as a fraction of the face's size.
 
     The root mean square over frames and points of ``|p[t] - 2 p[t-1] + p[t-2]| / sqrt(3)``, over
-    :func:`face_size` of frame ``t-1``. Steady motion adds nothing. Noise that is independent from frame
+    :func:`pfld.runtime.face.face_size` of frame ``t-1``. Steady motion adds nothing. Noise that is independent from frame
     to frame counts as in the differences of consecutive frames: ``2 sigma`` for ``sigma`` per axis.
     Real acceleration counts too, so compare figures of the same video.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pfld.geometry import FaceCrop
 from pfld.runtime.face import Face
-from pfld.runtime.smoothing import LandmarkSmoother
+from pfld.tracking.smoothing import LandmarkSmoother
 
 # A face's size here is the longer side of its landmarks' box.
 MOTION_S = 0.1  # seconds over which the velocity is averaged

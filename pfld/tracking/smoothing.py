@@ -15,9 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pfld.runtime.jitter import EYE_DISTANCE_PER_SPREAD, JitterMeter, face_size, jitter
-
-__all__ = ["JitterMeter", "LandmarkSmoother", "face_size", "jitter"]
+from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD, face_size
 
 FRAME_S = 1 / 30  # what gains per frame refer to, and the interval assumed where time stands still
 REST_S = 0.4  # seconds in which something as small as the noise is followed
@@ -42,7 +40,7 @@ class LandmarkSmoother:
     0.35 % of its size at most where noise is independent from point to point, and 1.7 % where points
     shake together.
 
-    Every threshold is relative to the face's size, see :func:`pfld.runtime.jitter.face_size`, and gains
+    Every threshold is relative to the face's size, see :func:`pfld.runtime.face.face_size`, and gains
     follow from the time between frames.
 
     Args:

@@ -1,0 +1,1 @@
+"""Pictures and videos as people have them: reading and writing."""

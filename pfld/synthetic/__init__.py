@@ -1,0 +1,1 @@
+"""Synthetic faces: drawn heads with exact landmarks, for tests and dry runs."""
