@@ -17,8 +17,8 @@ from models import Choice, Models
 from numpy.typing import NDArray
 from visitor import Visitor
 
+from pfld.media.pictures import read_picture
 from pfld.runtime.face import Face
-from pfld.runtime.pictures import read_picture
 
 MOST_FACES = 8
 _PHOTO_REPEATS = 7  # computations per network; the median counts

@@ -16,9 +16,9 @@ from models import Choice, Models
 from results import new_folder
 
 from pfld.geometry import size_hw_of
+from pfld.media.video import VideoReader, VideoWriter
 from pfld.prediction.rows import csv_header, csv_rows, json_line
 from pfld.runtime.face import Face
-from pfld.runtime.video import VideoReader, VideoWriter
 from pfld.tracking.tracker import FaceTracker
 
 MOST_PIXELS = 3840 * 2160  # of a frame

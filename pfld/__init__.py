@@ -16,15 +16,15 @@ _HOMES = {
     "FaceLandmarker": "pfld.runtime.landmarker",
     "FaceTracker": "pfld.tracking.tracker",
     "build_network": "pfld.networks",
-    "read_picture": "pfld.runtime.pictures",
+    "read_picture": "pfld.media.pictures",
     "reparameterize": "pfld.reparam",
 }
 
 if TYPE_CHECKING:
+    from pfld.media.pictures import read_picture
     from pfld.networks import build_network
     from pfld.reparam import reparameterize
     from pfld.runtime.landmarker import FaceLandmarker
-    from pfld.runtime.pictures import read_picture
     from pfld.tracking.tracker import FaceTracker
 else:
 

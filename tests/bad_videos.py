@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from bad_pictures import PIXELS, SIDE, encoded
 
-from pfld.runtime.video import VideoWriter
+from pfld.media.video import VideoWriter
 
 
 def mp4(path, count=12, rate=25.0):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
 
+from pfld.media.video import VideoWriter
 from pfld.runtime.backends import shipped_networks
-from pfld.runtime.video import VideoWriter
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_MS = 60_000

@@ -25,9 +25,9 @@ import train
 from pfld.__main__ import main
 from pfld.data.annotations import read_faces
 from pfld.evaluation import evaluate as evaluation
+from pfld.media.pictures import read_picture
 from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
-from pfld.runtime.pictures import read_picture
 from pfld.tracking.tracker import FaceTracker
 
 LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"

@@ -32,9 +32,9 @@ from video import VideoOptions, on_video
 from visitor import Visitor
 
 from pfld.landmarks import WFLW_TO_IBUG
+from pfld.media.pictures import read_picture
+from pfld.media.video import VideoWriter
 from pfld.runtime.face import Face
-from pfld.runtime.pictures import read_picture
-from pfld.runtime.video import VideoWriter
 from pfld.tracking.jitter import JitterMeter
 
 PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"

@@ -14,9 +14,9 @@ from pfld import FaceLandmarker
 from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop
 from pfld.landmarks import WFLW_98
+from pfld.media.pictures import read_picture
 from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.detector import DetectedFace
-from pfld.runtime.pictures import read_picture
 from pfld.weight_metadata import WeightMetadata
 
 PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
@@ -179,7 +179,7 @@ def test_no_torch_is_needed():
     code = (
         "import sys, numpy as np\n"
         "from pfld import FaceLandmarker\n"
-        "from pfld.runtime.pictures import read_picture\n"
+        "from pfld.media.pictures import read_picture\n"
         "landmarker = FaceLandmarker.from_pretrained('ghostone', backend='onnx')\n"
         f"(face,) = landmarker(read_picture({str(PORTRAIT)!r}))\n"
         "assert face.to_dict()['pose']\n"

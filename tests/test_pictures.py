@@ -8,8 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from pfld.data.images import read_image
-from pfld.runtime.pictures import as_rgb, read_picture
+from pfld.media.pictures import as_rgb, read_image, read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
 

@@ -23,12 +23,12 @@ from pfld.__main__ import main
 from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop
 from pfld.interruption import Interruption
+from pfld.media.video import VideoReader, VideoWriter
 from pfld.prediction.options import PredictionOptions
 from pfld.prediction.rows import csv_header
 from pfld.prediction.run import PredictionProgress, predict
 from pfld.prediction.sources import find_sources
 from pfld.runtime.face import Face
-from pfld.runtime.video import VideoReader, VideoWriter
 
 PORTRAIT = Path(__file__).parents[1] / "demo/examples/astronaut.jpg"
 SIZE_HW = (96, 128)
@@ -599,7 +599,7 @@ class Camera:
 
 def test_a_camera_is_recorded_until_ctrl_c(tmp_path, monkeypatch):
     camera, opened = Camera(), cv2.VideoCapture
-    monkeypatch.setattr("pfld.runtime.video.time.monotonic", lambda: camera.now_s)
+    monkeypatch.setattr("pfld.media.video.time.monotonic", lambda: camera.now_s)
     monkeypatch.setattr(cv2, "VideoCapture", lambda s, api: camera if s == 1 else opened(s, api))
     photo(tmp_path / "a.jpg")
     out = tmp_path / "out"

@@ -47,7 +47,7 @@ SIGNATURES = {
         "identity: int | None = None, point_uncertainty: NDArray[np.float32] | None = None) -> None"
     ),
     "pfld.runtime.face.Face.to_dict": "(self) -> dict[str, Any]",
-    "pfld.runtime.pictures.read_picture": "(path: str | os.PathLike[str]) -> NDArray[np.uint8]",
+    "pfld.media.pictures.read_picture": "(path: str | os.PathLike[str]) -> NDArray[np.uint8]",
     "pfld.weights.load_state": "(model: nn.Module, state: Mapping[str, Tensor]) -> None",
     "pfld.weights.read_state": "(path: str | Path) -> dict[str, Tensor]",
     "pfld.losses.wing_loss": (

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pfld.data.annotations import read_wflw
-from pfld.data.images import read_image
 from pfld.data.synthetic import synthetic_faces, write_wflw_layout
 from pfld.landmarks import WFLW_98
+from pfld.media.pictures import read_image
 from pfld.runtime.backends import SHIPPED, load_own_backend
 
 ROOT = Path(__file__).parents[1]

@@ -12,8 +12,8 @@ import pytest
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from pfld.runtime.containers import is_video_container
-from pfld.runtime.video import VideoReader, VideoWriter
+from pfld.media.containers import is_video_container
+from pfld.media.video import VideoReader, VideoWriter
 
 SIZE_HW = (48, 64)
 LEFT, RIGHT = (200, 60, 20), (20, 60, 200)
@@ -286,7 +286,7 @@ def test_a_camera_is_timed_by_the_clock(tmp_path, monkeypatch):
     path, opened = str(written(tmp_path / "a.mp4")), cv2.VideoCapture
     monkeypatch.setattr(cv2, "VideoCapture", lambda index, _: opened(path, cv2.CAP_FFMPEG))
     clock = iter(np.arange(20) / 8)
-    monkeypatch.setattr("pfld.runtime.video.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("pfld.media.video.time.monotonic", lambda: next(clock))
     with VideoReader(3) as reader:
         assert reader.num_frames is None
         assert_allclose([time_s for time_s, _ in reader], np.arange(1, 13) / 8)

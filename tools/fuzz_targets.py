@@ -22,7 +22,7 @@ Target = Callable[[bytes, Path], object]
 
 
 def picture(data: bytes, folder: Path) -> None:
-    from pfld.data.images import read_image, read_picture
+    from pfld.media.pictures import read_image, read_picture
 
     path = folder / "a.jpg"
     path.write_bytes(data)
@@ -88,7 +88,7 @@ def metadata(data: bytes, folder: Path) -> None:
 
 
 def video(data: bytes, folder: Path) -> None:
-    from pfld.runtime.video import VideoReader
+    from pfld.media.video import VideoReader
 
     (folder / "a.mp4").write_bytes(data)
     with VideoReader(folder / "a.mp4") as reader:

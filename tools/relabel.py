@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from pfld.data.annotations import FaceAnnotation, read_wflw
 from pfld.data.face_set import split_by_picture
-from pfld.data.images import read_image
 from pfld.evaluation.metrics import normalized_mean_errors
 from pfld.files import write_whole
 from pfld.geometry import FaceCrop
 from pfld.landmarks import WFLW_98
+from pfld.media.pictures import read_image
 from pfld.runtime.backends import Backend, load_own_backend
 from pfld.training.config import TrainingConfig
 

@@ -94,7 +94,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _measure_video(speeds: list[BackendSpeed], frames: int) -> list[VideoSpeed]:
     """The default network, or else the first one measured, behind each of the ONNX backends measured."""
-    from pfld.runtime.pictures import read_picture
+    from pfld.media.pictures import read_picture
 
     networks = [speed.network for speed in speeds]
     network = DEFAULT_WEIGHTS if DEFAULT_WEIGHTS in networks else networks[0]

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from pfld.data.annotations import FaceAnnotation, read_faces
 from pfld.data.face_cache import FORMAT, new_crops, new_entry, read_entry, write_faces
-from pfld.data.images import read_image
 from pfld.geometry import FaceCrop
 from pfld.landmarks import LandmarkScheme, scheme_with
+from pfld.media.pictures import read_image
 from pfld.preprocess import CROP_SCALE
 
 CROP_MARGIN = 1.75  # side of a stored crop over the longer side of the landmark box: room to turn

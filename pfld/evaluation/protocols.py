@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.data.annotations import FaceAnnotation
-from pfld.data.images import read_image
 from pfld.evaluation.crop_variants import EXACT, ROBUSTNESS_CURVES, CropVariant, PictureRoll
 from pfld.geometry import FaceCrop, box_overlaps
+from pfld.media.pictures import read_image
 from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import BATCH_SIZE
 from pfld.runtime.landmarker import FaceLandmarker

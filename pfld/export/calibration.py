@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.data.annotations import read_faces
-from pfld.data.images import read_image
 from pfld.export.onnx_file import BATCH_SIZE
 from pfld.geometry import FaceCrop
+from pfld.media.pictures import read_image
 from pfld.preprocess import Preprocessing
 from pfld.runtime.onnx_session import open_session
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from pfld.draw import draw_faces
 from pfld.geometry import size_hw_of
 from pfld.interruption import Interruption
+from pfld.media.pictures import read_picture
+from pfld.media.video import VideoReader, VideoWriter
 from pfld.prediction.folder import PredictionFolder
 from pfld.prediction.options import PredictionOptions
 from pfld.prediction.rows import json_line
 from pfld.prediction.sources import Source, find_sources
 from pfld.runtime.face import Face
-from pfld.runtime.pictures import read_picture
-from pfld.runtime.video import VideoReader, VideoWriter
 from pfld.tracking.tracker import FaceTracker, Landmarker
 
 _JPEG_QUALITY = 95

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop, extract_all
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
+from pfld.media.pictures import as_rgb
 from pfld.runtime.backends import DEFAULT_WEIGHTS, Backend, Prediction, load_backend
 from pfld.runtime.detector import DetectedFace, FaceDetector
 from pfld.runtime.face import Face
-from pfld.runtime.pictures import as_rgb
 
 # The square around landmarks against a detector's box, turned as the detector's eyes are, in box
 # sides: how much larger it is and how far below. Medians over validation faces.
@@ -118,7 +118,7 @@ class FaceLandmarker:
         """The faces in a picture, largest first.
 
         Args:
-            image_rgb: ``(H, W, 3)`` uint8 RGB, or what :func:`pfld.runtime.pictures.as_rgb` takes.
+            image_rgb: ``(H, W, 3)`` uint8 RGB, or what :func:`pfld.media.pictures.as_rgb` takes.
             thorough: Looks for small faces and turned heads, too, see
                 :class:`pfld.runtime.detector.FaceDetector`.
 
