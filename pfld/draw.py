@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.data.face_model import rotation_from_angles
+from pfld.head.model import rotation_from_angles
 from pfld.landmarks import IBUG_68, WFLW_98, LandmarkScheme, scheme_with
 from pfld.runtime.face import Face, face_size
 

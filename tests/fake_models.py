@@ -5,7 +5,7 @@ import threading
 import numpy as np
 from models import Models
 
-from pfld.data.face_model import head_points
+from pfld.head.model import head_points
 from pfld.preprocess import Preprocessing
 from pfld.runtime import backends
 from pfld.runtime.backends import Backend, Prediction

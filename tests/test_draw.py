@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pfld.data.face_model import facing_translation, head_points, project, rotation_from_angles
 from pfld.draw import AXIS_COLORS, GROUP_COLORS, TEXT_COLOR, draw_faces, label_of, sureness_of
+from pfld.head.model import facing_translation, head_points, project, rotation_from_angles
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
 from pfld.runtime.face import Face, face_size
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from pfld import FaceLandmarker
-from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop
+from pfld.head.model import head_points
 from pfld.landmarks import WFLW_98
 from pfld.media.pictures import read_picture
 from pfld.runtime.backends import Backend, Prediction

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pfld.data.face_model import (
+from pfld.data.synthetic import synthetic_faces
+from pfld.head.model import (
     angles_from_rotation,
     facing_translation,
     head_points,
@@ -11,8 +12,7 @@ from pfld.data.face_model import (
     rotation_from_angles,
     visible_contour,
 )
-from pfld.data.pose import FOCAL_LENGTH_PER_FACE, head_pose, pose_in_degrees
-from pfld.data.synthetic import synthetic_faces
+from pfld.head.pose import FOCAL_LENGTH_PER_FACE, head_pose, pose_in_degrees
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
 
 MODEL = head_points()

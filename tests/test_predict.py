@@ -20,8 +20,8 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from pfld.__main__ import main
-from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop
+from pfld.head.model import head_points
 from pfld.interruption import Interruption
 from pfld.media.video import VideoReader, VideoWriter
 from pfld.prediction.options import PredictionOptions

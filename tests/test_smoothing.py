@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pfld.data.face_model import head_points, project, rotation_from_angles
+from pfld.head.model import head_points, project, rotation_from_angles
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
 from pfld.runtime.face import face_size
 from pfld.tracking.jitter import JitterMeter, jitter

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop, box_overlaps
+from pfld.head.model import head_points
 from pfld.tracking.assignment import assign
 from pfld.tracking.track import plausible
 from pfld.tracking.tracker import FaceTracker

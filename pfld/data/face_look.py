@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from pfld.data.face_model import FloatArray
+from pfld.head.model import FloatArray
 
 _SKIN_TONES = np.array(
     [(84, 56, 42), (134, 92, 66), (186, 138, 108), (222, 176, 148), (242, 208, 188)]

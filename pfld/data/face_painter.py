@@ -9,7 +9,7 @@ import numpy as np
 
 from pfld.data.drawing import SHIFT, Image, curve, dot, fill, fixed, hull, paste, smoothing
 from pfld.data.face_look import Look
-from pfld.data.face_model import FloatArray, visible_contour
+from pfld.head.model import FloatArray, visible_contour
 
 _FOREHEAD_FRONT = -3.1  # cm, z
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from pfld.data.face_model import FloatArray, head_points
+from pfld.head.model import FloatArray, head_points
 from pfld.landmarks import WFLW_98
 
 _JAW_HINGE = np.array([0.0, 1.5, 6.0])  # cm, y and z of the axis the lower jaw turns about

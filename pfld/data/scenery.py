@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from pfld.data.drawing import SHIFT, Image, fixed
-from pfld.data.face_model import FloatArray
+from pfld.head.model import FloatArray
 
 
 def background(rng: Generator, size: int) -> Image:

@@ -12,16 +12,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pfld.data.face_look import random_look
-from pfld.data.face_model import (
+from pfld.data.face_painter import paint_head, surroundings
+from pfld.data.head_shape import random_expression, random_head
+from pfld.data.scenery import background, cover_part, grain, light
+from pfld.head.model import (
     FloatArray,
     facing_translation,
     project,
     rotation_from_angles,
     visible_contour,
 )
-from pfld.data.face_painter import paint_head, surroundings
-from pfld.data.head_shape import random_expression, random_head
-from pfld.data.scenery import background, cover_part, grain, light
 
 CROP_PER_FACE = 1.75  # side of a crop / longer side of its landmarks' box
 MAX_ANGLES = np.deg2rad([50.0, 25.0, 25.0])  # yaw, pitch, roll; drawn evenly between minus and plus
@@ -37,7 +37,7 @@ class SyntheticFaces:
         crops: ``(N, S, S, 3)`` uint8, RGB.
         landmarks: ``(N, 98, 2)`` float32 in fractions of the crop, 0..1, counted from its corner.
         angles: ``(N, 3)`` float32, yaw, pitch, roll in radians, with the signs of
-            :func:`pfld.data.face_model.rotation_from_angles`, relative to the line of sight.
+            :func:`pfld.head.model.rotation_from_angles`, relative to the line of sight.
         attributes: ``(N, 6)`` uint8 of 0 and 1: pose, expression, illumination, make-up, occlusion, blur.
     """
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG, scheme_with
 
 # Distance of the outer eye corners over the points' root mean square distance from their middle, in the
-# averaged frontal head of pfld.data.face_model (98 points; 6 % more with 68). Unlike the eye corners,
+# averaged frontal head of pfld.head.model (98 points; 6 % more with 68). Unlike the eye corners,
 # the spread stays as the head turns: 4 % less at 60 degrees.
 EYE_DISTANCE_PER_SPREAD = 1.56
 
@@ -24,7 +24,7 @@ _LIPS = (88, 92, (89, 90, 91), (95, 94, 93))
 
 
 class HeadPose(NamedTuple):
-    """How the head is turned, in degrees; signs as :func:`pfld.data.pose.head_pose` has them."""
+    """How the head is turned, in degrees; signs as :func:`pfld.head.pose.head_pose` has them."""
 
     yaw: float
     pitch: float
@@ -60,7 +60,7 @@ class Face:
     @cached_property
     def pose(self) -> HeadPose:
         """Yaw, pitch and roll of the head, in degrees."""
-        from pfld.data.pose import head_pose
+        from pfld.head.pose import head_pose
 
         return HeadPose(*(float(angle) for angle in np.rad2deg(head_pose(self.landmarks)[0])))
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pfld.data.face_model import head_points
 from pfld.geometry import FaceCrop, extract_all
+from pfld.head.model import head_points
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
 from pfld.media.pictures import as_rgb
 from pfld.runtime.backends import DEFAULT_WEIGHTS, Backend, Prediction, load_backend

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pfld.data.pose import head_pose
+from pfld.head.pose import head_pose
 from pfld.losses import calibration_loss, pfld_loss, smooth_l1_loss, wing_loss
 from pfld.networks import AuxiliaryNet, LandmarkNetwork
 from pfld.networks.heads import Located, RegressionHead

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pfld.data.face_model import angles_from_rotation, head_points
+from pfld.head.model import angles_from_rotation, head_points
 from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, scheme_with
 
 # The camera is taken to look at the middle of the points' box, from this many times the box's longer
@@ -25,7 +25,7 @@ def head_pose(
 
     Yaw is positive when the face turns towards the picture's right, pitch when it looks up, roll when it
     tilts clockwise as seen on screen; a face in the mirror has yaw and roll negated. The angles are those
-    of :func:`pfld.data.face_model.rotation_from_angles`, relative to the line from camera to face, so
+    of :func:`pfld.head.model.rotation_from_angles`, relative to the line from camera to face, so
     where in the picture the face is plays no role, nor does its size.
 
     A plain pinhole camera is assumed that looks at the middle of the landmarks' box. An averaged head is
