@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 LARGEST_INPUT = 1024  # side of the crop in pixels
 CROP_SCALE = 1.2  # side of the crop over the longer side of the landmark box
+CROP_MARGIN = 1.75  # the same for crops in a face set: room to turn, shift and scale them
 
 
 @dataclass(frozen=True)

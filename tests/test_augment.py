@@ -9,9 +9,9 @@ from torch.testing import assert_close
 
 from pfld.data.augment import AugmentationConfig, augment, draw_augmentation, no_augmentation
 from pfld.data.degrade import add_noise, blur, compress, lower_resolution, occlude, truncate
-from pfld.data.synthetic import synthetic_faces
 from pfld.geometry import FaceCrop
 from pfld.landmarks import WFLW_98
+from pfld.synthetic.faces import synthetic_faces
 
 OPTIONS = {"size": 112, "crop_scale": 1.2, "scheme": WFLW_98}
 

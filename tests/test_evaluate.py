@@ -15,13 +15,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pfld.__main__ import main
 from pfld.data.annotations import ATTRIBUTES, read_faces
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
 from pfld.evaluation import evaluate as evaluation
 from pfld.evaluation.crop_variants import ROBUSTNESS_CURVES
 from pfld.evaluation.evaluate import evaluate
 from pfld.geometry import FaceCrop
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG
 from pfld.preprocess import Preprocessing
+from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import WeightMetadata, save_weights
 
 SMALL = WeightMetadata("pfld", Preprocessing(96, crop_scale=1.3), width_multiplier=0.25)

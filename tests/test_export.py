@@ -15,11 +15,11 @@ from test_folding import randomise
 
 from pfld import build_network, reparameterize
 from pfld.__main__ import main
-from pfld.data.synthetic import synthetic_faces
 from pfld.export import onnx as export
 from pfld.export.onnx import export_onnx
 from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import load_backend, load_own_backend
+from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import WeightMetadata, save_weights
 
 METADATA = WeightMetadata(

@@ -8,7 +8,8 @@ from full_disk import full_disk
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pfld.data.face_set import load_face_set
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
+from pfld.synthetic.faces import synthetic_faces
 
 resource = pytest.importorskip("resource")  # POSIX
 

@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose
 
 from pfld.data.annotations import read_faces, read_pts_folder, read_wflw
 from pfld.data.face_set import load_face_set, split_by_picture, stored_size
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
 from pfld.media.pictures import read_image
+from pfld.synthetic.faces import synthetic_faces
 
 
 @pytest.fixture

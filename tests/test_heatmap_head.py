@@ -15,12 +15,12 @@ from torch.testing import assert_close
 from pfld import build_network, reparameterize
 from pfld.benchmark.backends import count_macs
 from pfld.blocks import MobileOneBlock
-from pfld.data.synthetic import synthetic_faces
 from pfld.export.onnx import export_onnx
 from pfld.export.quantize import quantize_onnx
 from pfld.losses import calibration_loss
 from pfld.networks import NETWORKS
 from pfld.runtime.backends import load_backend, load_own_backend
+from pfld.synthetic.faces import synthetic_faces
 from pfld.training.transfer import freeze_layers_, start_from_
 from pfld.weight_metadata import WeightMetadata
 from pfld.weights import load_weights, save_weights

@@ -7,8 +7,8 @@ import train
 from pfld.__main__ import main
 from pfld.benchmark.numerics import measure_deviations
 from pfld.benchmark.report import format_deviations
-from pfld.data.synthetic import synthetic_faces
 from pfld.networks import build_network
+from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import load_weights
 
 # Largest distance between corresponding points in pixels of the crop, on drawn faces.

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pfld.data.synthetic import synthetic_faces
 from pfld.head.model import (
     angles_from_rotation,
     facing_translation,
@@ -14,6 +13,7 @@ from pfld.head.model import (
 )
 from pfld.head.pose import FOCAL_LENGTH_PER_FACE, head_pose, pose_in_degrees
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
+from pfld.synthetic.faces import synthetic_faces
 
 MODEL = head_points()
 GRID = np.deg2rad(

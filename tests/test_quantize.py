@@ -14,7 +14,7 @@ from test_export import METADATA
 
 from pfld import reparameterize
 from pfld.__main__ import main
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
 from pfld.export.calibration import Extremes, calibration_crops, measure_extremes
 from pfld.export.equalization import equalize
 from pfld.export.onnx import export_onnx
@@ -22,6 +22,7 @@ from pfld.export.onnx_file import landmarks_px
 from pfld.export.quantize import quantize_onnx
 from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import load_own_backend
+from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import WeightMetadata, save_weights
 
 PREPROCESSING = METADATA.preprocessing

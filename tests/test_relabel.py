@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from pfld.data.annotations import read_wflw
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
 from pfld.landmarks import WFLW_98
 from pfld.media.pictures import read_image
 from pfld.runtime.backends import SHIPPED, load_own_backend
+from pfld.synthetic.faces import synthetic_faces
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = SHIPPED / "ghostone-small.onnx"

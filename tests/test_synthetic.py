@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pfld.data.drawing import dot, fill
-from pfld.data.synthetic import CROP_PER_FACE, MAX_ANGLES, synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
+from pfld.preprocess import CROP_MARGIN
+from pfld.synthetic.faces import MAX_ANGLES, synthetic_faces
+from pfld.synthetic.shapes import dot, fill
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def test_arrays_have_the_promised_shapes_and_types(faces):
 def test_the_landmark_box_is_centred_and_of_fixed_size(faces):
     low, high = faces.landmarks.min(axis=1), faces.landmarks.max(axis=1)
     assert_allclose((low + high) / 2, 0.5, atol=1e-5)
-    assert_allclose((high - low).max(axis=1), 1 / CROP_PER_FACE, atol=1e-5)
+    assert_allclose((high - low).max(axis=1), 1 / CROP_MARGIN, atol=1e-5)
 
 
 def test_the_same_seed_draws_the_same_faces(faces):

@@ -17,7 +17,8 @@ from torch.testing import assert_close
 
 import train
 from pfld.data.face_set import FaceSet
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
+from pfld.synthetic.faces import synthetic_faces
 from pfld.training.averaging import WeightAverage
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig

@@ -16,8 +16,9 @@ from full_disk import full_disk
 from torch.testing import assert_close
 
 import train
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
 from pfld.files import prepare_folder, write_whole
+from pfld.synthetic.faces import synthetic_faces
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 
 resource = pytest.importorskip("resource")  # POSIX

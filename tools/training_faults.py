@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pfld.data.synthetic import synthetic_faces, write_wflw_layout
+from pfld.data.wflw_writer import write_wflw_layout
+from pfld.synthetic.faces import synthetic_faces
 from pfld.training.checkpoints import load_checkpoint
 from pfld.weights import load_weights
 

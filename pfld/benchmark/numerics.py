@@ -114,6 +114,6 @@ def deviation_crops(preprocessing: Preprocessing, data: Path | None) -> NDArray[
         from pfld.export.calibration import calibration_crops
 
         return calibration_crops(data, preprocessing, count=CROPS)
-    from pfld.data.synthetic import synthetic_faces
+    from pfld.synthetic.faces import synthetic_faces
 
     return synthetic_faces(CROPS, size=preprocessing.input_size).crops

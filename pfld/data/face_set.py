@@ -22,9 +22,7 @@ from pfld.data.face_cache import FORMAT, new_crops, new_entry, read_entry, write
 from pfld.geometry import FaceCrop
 from pfld.landmarks import LandmarkScheme, scheme_with
 from pfld.media.pictures import read_image
-from pfld.preprocess import CROP_SCALE
-
-CROP_MARGIN = 1.75  # side of a stored crop over the longer side of the landmark box: room to turn
+from pfld.preprocess import CROP_MARGIN, CROP_SCALE
 
 _WORTH_PROCESSES = 1000  # pictures from which decoding on all cores pays for starting processes
 _PICTURES_AT_ONCE = 16  # that a process is given

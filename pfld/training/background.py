@@ -19,9 +19,9 @@ from torch import Tensor
 
 from pfld.data.augment import AugmentationConfig, draw_augmentation
 from pfld.data.face_set import FaceSet
-from pfld.data.scenery import background, grain
 from pfld.networks import HeatmapHead, LandmarkNetwork
 from pfld.reparam import reparameterize
+from pfld.synthetic.scenery import background, grain
 from pfld.training.faces import FaceBatches
 
 FACES = 4000  # that are looked at, each with a crop that shows none

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pfld.data.augment import AugmentationDraw, augment, no_augmentation
 from pfld.data.face_set import FaceSet, load_face_set, stored_size
-from pfld.data.synthetic import synthetic_faces
 from pfld.preprocess import Preprocessing
+from pfld.synthetic.faces import synthetic_faces
 from pfld.training.config import TrainingConfig
 
 SYNTHETIC = "synthetic"

@@ -7,9 +7,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from pfld.data.drawing import SHIFT, Image, curve, dot, fill, fixed, hull, paste, smoothing
-from pfld.data.face_look import Look
 from pfld.head.model import FloatArray, visible_contour
+from pfld.synthetic.look import Look
+from pfld.synthetic.shapes import SHIFT, Image, curve, dot, fill, fixed, hull, paste, smoothing
 
 _FOREHEAD_FRONT = -3.1  # cm, z
 

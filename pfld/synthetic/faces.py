@@ -1,20 +1,14 @@
-"""Drawn faces with exactly known landmarks and pose: training and test material that is no one's picture."""
+"""Synthetic faces with exactly known landmarks and pose: drawn, so nobody's picture."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pfld.data.face_look import random_look
-from pfld.data.face_painter import paint_head, surroundings
-from pfld.data.head_shape import random_expression, random_head
-from pfld.data.scenery import background, cover_part, grain, light
 from pfld.head.model import (
     FloatArray,
     facing_translation,
@@ -22,11 +16,14 @@ from pfld.head.model import (
     rotation_from_angles,
     visible_contour,
 )
+from pfld.preprocess import CROP_MARGIN
+from pfld.synthetic.head_shape import random_expression, random_head
+from pfld.synthetic.look import random_look
+from pfld.synthetic.painter import paint_head, surroundings
+from pfld.synthetic.scenery import background, cover_part, grain, light
 
-CROP_PER_FACE = 1.75  # side of a crop / longer side of its landmarks' box
 MAX_ANGLES = np.deg2rad([50.0, 25.0, 25.0])  # yaw, pitch, roll; drawn evenly between minus and plus
 CAMERA_DISTANCE_CM = (45.0, 140.0)
-ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 
 
 @dataclass(frozen=True)
@@ -83,42 +80,6 @@ def synthetic_faces(count: int, *, size: int = 160, seed: int = 0) -> SyntheticF
     return faces
 
 
-def write_wflw_layout(
-    faces: SyntheticFaces, folder: str | os.PathLike[str], *, split: str = "train"
-) -> Path:
-    """The annotation file's path, after writing faces the way the WFLW download is laid out.
-
-    Pictures go to ``WFLW_images/synthetic-<split>/``, lossless, and the 207 fields of each face to
-    ``WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_<split>.txt``. An existing
-    split is replaced.
-
-    Raises:
-        ValueError: For a split other than ``train`` and ``test``.
-    """
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-    root = Path(folder)
-    pictures = root / "WFLW_images" / f"synthetic-{split}"
-    lists = root / "WFLW_annotations" / "list_98pt_rect_attr_train_test"
-    for directory in (pictures, lists):
-        directory.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for index, crop in enumerate(faces.crops):
-        path = pictures / f"{index:06d}.png"
-        written, data = cv2.imencode(".png", crop[..., ::-1])
-        assert written
-        path.write_bytes(data.tobytes())
-        landmarks_px = faces.landmarks[index].astype(np.float64) * len(crop)
-        low = np.floor(landmarks_px.min(axis=0)).astype(int)
-        high = np.ceil(landmarks_px.max(axis=0)).astype(int)
-        fields = [f"{value:.6f}" for value in landmarks_px.ravel()]
-        fields += [str(value) for value in (*low, *high, *faces.attributes[index])]
-        lines.append(" ".join([*fields, f"{pictures.name}/{path.name}"]) + "\n")
-    annotations = lists / f"list_98pt_rect_attr_{split}.txt"
-    annotations.write_text("".join(lines), encoding="utf-8")
-    return annotations
-
-
 def _draw(
     rng: Generator, size: int
 ) -> tuple[NDArray[np.uint8], FloatArray, FloatArray, list[bool]]:
@@ -132,7 +93,7 @@ def _draw(
     around = surroundings(points, angles[0], look)
     seen = project(np.concatenate([points, *around.values()]), rotation, translation)
     low, high = seen[:98].min(axis=0), seen[:98].max(axis=0)
-    fractions = (seen - (low + high) / 2) / ((high - low).max() * CROP_PER_FACE) + 0.5
+    fractions = (seen - (low + high) / 2) / ((high - low).max() * CROP_MARGIN) + 0.5
     ends = np.cumsum([len(part) for part in around.values()])[:-1]
     parts = dict(zip(around, np.split(fractions[98:] * size, ends)))
 

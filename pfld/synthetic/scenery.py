@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from pfld.data.drawing import SHIFT, Image, fixed
 from pfld.head.model import FloatArray
+from pfld.synthetic.shapes import SHIFT, Image, fixed
 
 
 def background(rng: Generator, size: int) -> Image:
