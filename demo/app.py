@@ -18,7 +18,7 @@ from models import Choice, Models
 from results import remove_old
 
 from pfld.commands.arguments import positive
-from pfld.runtime.backends import DEFAULT_WEIGHTS
+from pfld.weights.shipped import DEFAULT_WEIGHTS
 
 ENDED = 130  # exit status after Ctrl-C, as shells have it
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pfld.geometry import FaceCrop, extract_all
 from pfld.runtime.backends import Backend
-from pfld.weight_metadata import PIXELS
+from pfld.weights.metadata import PIXELS
 
 
 @dataclass(frozen=True)

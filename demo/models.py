@@ -13,18 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from turns import Turns
 
-from pfld.runtime.backends import (
-    BACKENDS,
-    DEFAULT_WEIGHTS,
-    Backend,
-    find_weights,
-    load_backend,
-    shipped_networks,
-)
+from pfld.runtime.backends import Backend, load_backend
 from pfld.runtime.detector import FaceDetector
 from pfld.runtime.landmarker import DOUBTFUL_SCORE, FaceLandmarker
-from pfld.weight_metadata import WeightMetadata
 from pfld.weights import read_metadata
+from pfld.weights.metadata import WeightMetadata
+from pfld.weights.shipped import BACKENDS, DEFAULT_WEIGHTS, find_weights, shipped_networks
 
 MODE_TITLES = {
     "train-time": "Train-time",

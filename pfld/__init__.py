@@ -17,13 +17,13 @@ _HOMES = {
     "FaceTracker": "pfld.tracking.tracker",
     "build_network": "pfld.networks",
     "read_picture": "pfld.media.pictures",
-    "reparameterize": "pfld.reparam",
+    "reparameterize": "pfld.networks.reparameterize",
 }
 
 if TYPE_CHECKING:
     from pfld.media.pictures import read_picture
     from pfld.networks import build_network
-    from pfld.reparam import reparameterize
+    from pfld.networks.reparameterize import reparameterize
     from pfld.runtime.landmarker import FaceLandmarker
     from pfld.tracking.tracker import FaceTracker
 else:

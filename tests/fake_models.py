@@ -7,9 +7,9 @@ from models import Models
 
 from pfld.head.model import head_points
 from pfld.preprocess import Preprocessing
-from pfld.runtime import backends
 from pfld.runtime.backends import Backend, Prediction
-from pfld.weight_metadata import WeightMetadata
+from pfld.weights import shipped
+from pfld.weights.metadata import WeightMetadata
 
 _POINTS = head_points()[:, :2]
 _MIDDLE = (_POINTS.max(axis=0) + _POINTS.min(axis=0)) / 2
@@ -38,5 +38,5 @@ def fake_models(monkeypatch, folder, files=("face.onnx", "face.safetensors"), lo
     """The app's models, with empty weight files."""
     for name in files:
         (folder / name).write_bytes(b"")
-    monkeypatch.setattr(backends, "SHIPPED", folder)
+    monkeypatch.setattr(shipped, "SHIPPED", folder)
     return Models("face", load=load or (lambda network, mode: FakeBackend(mode)))

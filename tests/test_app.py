@@ -14,7 +14,7 @@ import pytest
 from fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
 
 from pfld.media.video import VideoWriter
-from pfld.runtime.backends import shipped_networks
+from pfld.weights.shipped import shipped_networks
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_MS = 60_000

@@ -13,16 +13,10 @@ from numpy.testing import assert_allclose
 
 from pfld.export.onnx import export_onnx
 from pfld.preprocess import Preprocessing
-from pfld.runtime import backends
-from pfld.runtime.backends import (
-    BACKENDS,
-    find_weights,
-    load_backend,
-    load_own_backend,
-    torch_threads,
-)
-from pfld.weight_metadata import WeightMetadata
+from pfld.runtime.backends import load_backend, load_own_backend, torch_threads
 from pfld.weights import save_weights
+from pfld.weights.metadata import WeightMetadata
+from pfld.weights.shipped import BACKENDS, find_weights
 
 METADATA = WeightMetadata(
     "ghostone", Preprocessing(input_size=96), width_multiplier=0.25, num_conv_branches=2
@@ -48,7 +42,7 @@ def shipped(tmp_path_factory):
 
 @pytest.fixture
 def as_shipped(monkeypatch, shipped):
-    monkeypatch.setattr(backends, "SHIPPED", shipped)
+    monkeypatch.setattr("pfld.weights.shipped.SHIPPED", shipped)
 
 
 def crops(count, seed=0):

@@ -22,8 +22,8 @@ from pfld.networks import NETWORKS
 from pfld.runtime.backends import load_backend, load_own_backend
 from pfld.synthetic.faces import synthetic_faces
 from pfld.training.transfer import freeze_layers_, start_from_
-from pfld.weight_metadata import WeightMetadata
 from pfld.weights import load_weights, save_weights
+from pfld.weights.metadata import WeightMetadata
 
 HEATMAP = replace(METADATA, head="heatmap")
 # What the head reads of the network at a quarter of its width.

@@ -17,7 +17,7 @@ from pfld.landmarks import WFLW_98
 from pfld.media.pictures import read_picture
 from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.detector import DetectedFace
-from pfld.weight_metadata import WeightMetadata
+from pfld.weights.metadata import WeightMetadata
 
 PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
 EYES = np.array([[203.5, 102.5], [245.5, 107.5]])  # pupils in the portrait, by hand

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pfld.runtime.backends import shipped_networks
+from pfld.weights.shipped import shipped_networks
 
 TOOLS = Path(__file__).parents[1] / "tools"
 

@@ -6,7 +6,7 @@ import sys
 import memory
 import pytest
 
-from pfld.runtime.backends import shipped_networks
+from pfld.weights.shipped import shipped_networks
 
 
 def test_it_does_not_outlive_the_app():

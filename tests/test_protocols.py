@@ -14,7 +14,7 @@ from pfld.commands.evaluate import format_evaluation
 from pfld.data.annotations import read_faces
 from pfld.evaluation.evaluate import evaluate
 from pfld.media.pictures import read_picture
-from pfld.runtime.backends import find_weights
+from pfld.weights.shipped import find_weights
 
 PORTRAIT = Path(__file__).parents[1] / "demo" / "examples" / "astronaut.jpg"
 WEIGHTS = find_weights("ghostone", "onnx")

@@ -10,8 +10,9 @@ from pfld.data.annotations import read_wflw
 from pfld.data.wflw_writer import write_wflw_layout
 from pfld.landmarks import WFLW_98
 from pfld.media.pictures import read_image
-from pfld.runtime.backends import SHIPPED, load_own_backend
+from pfld.runtime.backends import load_own_backend
 from pfld.synthetic.faces import synthetic_faces
+from pfld.weights.shipped import SHIPPED
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = SHIPPED / "ghostone-small.onnx"

@@ -14,8 +14,8 @@ import train_packed  # noqa: E402
 from pfld import build_network  # noqa: E402
 from pfld.data.wflw_writer import write_wflw_layout  # noqa: E402
 from pfld.synthetic.faces import synthetic_faces  # noqa: E402
-from pfld.weight_metadata import WeightMetadata  # noqa: E402
 from pfld.weights import load_weights, save_weights  # noqa: E402
+from pfld.weights.metadata import WeightMetadata  # noqa: E402
 
 
 @pytest.fixture(scope="module")

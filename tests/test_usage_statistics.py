@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pfld.runtime.backends import shipped_networks
+from pfld.weights.shipped import shipped_networks
 
 ROOT = Path(__file__).parents[1]
 LOAD = "from pfld.runtime.backends import load_backend; load_backend({!r})"

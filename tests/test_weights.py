@@ -194,5 +194,5 @@ def test_metadata_is_read_without_importing_pytorch():
     import subprocess
     import sys
 
-    code = "import sys, pfld.weight_metadata, pfld.weights; sys.exit('torch' in sys.modules)"
+    code = "import sys, pfld.weights.metadata, pfld.weights; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

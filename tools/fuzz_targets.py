@@ -80,7 +80,7 @@ def graph(data: bytes, folder: Path) -> None:
 
 
 def metadata(data: bytes, folder: Path) -> None:
-    from pfld.weight_metadata import WeightMetadata
+    from pfld.weights.metadata import WeightMetadata
 
     strings = json.loads(data)
     if isinstance(strings, dict) and all(isinstance(value, str) for value in strings.values()):
@@ -179,7 +179,7 @@ def _abouts() -> list[dict[str, str]]:
     """What files with either head say."""
     from bad_weights import METADATA
 
-    from pfld.weight_metadata import HEADS
+    from pfld.weights.metadata import HEADS
 
     return [replace(METADATA, head=head).to_strings() for head in HEADS]
 

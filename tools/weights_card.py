@@ -21,9 +21,9 @@ from pfld.evaluation.evaluate import Evaluation, evaluate
 from pfld.evaluation.metrics import bootstrap_interval
 from pfld.evaluation.protocols import DETECTOR
 from pfld.files import write_whole
-from pfld.runtime.backends import SHIPPED
 from pfld.training.config import TrainingConfig
-from pfld.weight_metadata import architecture_name
+from pfld.weights.metadata import architecture_name
+from pfld.weights.shipped import SHIPPED
 
 DOCS = Path(__file__).parents[1] / "docs"
 ENDINGS = {"train-time": ".safetensors", "ONNX": ".onnx", "ONNX int8": "-int8.onnx"}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.runtime.backends import Backend, find_weights, load_backend
+from pfld.runtime.backends import Backend, load_backend
+from pfld.weights.shipped import find_weights
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.runtime.backends import load_backend, shipped_networks, torch_threads
+from pfld.runtime.backends import load_backend, torch_threads
+from pfld.weights.shipped import shipped_networks
 
 if TYPE_CHECKING:
     import torch
@@ -50,9 +51,9 @@ def measure_deviations(network: str, crops_rgb: NDArray[np.uint8]) -> list[Devia
     """
     import torch
 
-    from pfld.reparam import reparameterize
-    from pfld.runtime.backends import find_weights
+    from pfld.networks.reparameterize import reparameterize
     from pfld.weights import load_weights
+    from pfld.weights.shipped import find_weights
 
     model, metadata = load_weights(find_weights(network, "train-time"))
     model.eval().requires_grad_(False)

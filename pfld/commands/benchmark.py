@@ -21,7 +21,8 @@ from pfld.benchmark.video import VideoSpeed, measure_video
 from pfld.commands.arguments import Subcommands, positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
-from pfld.runtime.backends import BACKENDS, DEFAULT_WEIGHTS, load_backend, shipped_networks
+from pfld.runtime.backends import load_backend
+from pfld.weights.shipped import BACKENDS, DEFAULT_WEIGHTS, shipped_networks
 
 PORTRAIT = Path(__file__).parents[2] / "demo" / "examples" / "astronaut.jpg"
 SHIPPED_BACKENDS = tuple(name for name in BACKENDS if name != "openvino")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pfld.commands.arguments import Subcommands
 from pfld.export.onnx import export_onnx
-from pfld.weight_metadata import WeightMetadata
+from pfld.weights.metadata import WeightMetadata
 
 if TYPE_CHECKING:
     import numpy as np

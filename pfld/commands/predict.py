@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pfld.commands.arguments import Subcommands, positive
 from pfld.interruption import Interruption
 from pfld.prediction.sources import printable
-from pfld.runtime.backends import BACKENDS, DEFAULT_WEIGHTS, find_weights
+from pfld.weights.shipped import BACKENDS, DEFAULT_WEIGHTS, find_weights
 
 if TYPE_CHECKING:
     from pfld.prediction.run import PredictionSummary

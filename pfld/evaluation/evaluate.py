@@ -25,7 +25,7 @@ from pfld.evaluation.protocols import (
 from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, LandmarkScheme
 from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
-from pfld.weight_metadata import WeightMetadata
+from pfld.weights.metadata import WeightMetadata
 
 
 @dataclass(frozen=True)

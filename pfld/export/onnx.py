@@ -17,7 +17,7 @@ from pfld.export.onnx_file import labelled, landmarks_px
 from pfld.export.pixel_input import take_pixels
 from pfld.files import write_whole
 from pfld.runtime.onnx_session import output_names
-from pfld.weight_metadata import NORMALISED, PIXELS, WeightMetadata
+from pfld.weights.metadata import NORMALISED, PIXELS, WeightMetadata
 
 if TYPE_CHECKING:
     import onnx
@@ -52,7 +52,7 @@ def export_onnx(
         ValueError: When a file would differ from ``network`` by more than ``tolerance_px``, or the
             metadata names another landmark count or input size than the network's. Nothing is written.
     """
-    from pfld.reparam import reparameterize
+    from pfld.networks.reparameterize import reparameterize
 
     size = metadata.preprocessing.input_size
     if network.head.knows_uncertainty != metadata.knows_uncertainty:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.runtime.onnx_session import open_session
-from pfld.weight_metadata import PIXELS, WeightMetadata
+from pfld.weights.metadata import PIXELS, WeightMetadata
 
 if TYPE_CHECKING:
     import onnx

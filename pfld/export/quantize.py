@@ -23,7 +23,7 @@ from pfld.export.onnx_file import labelled, landmarks_px
 from pfld.files import write_whole
 from pfld.preprocess import Preprocessing
 from pfld.runtime.onnx_session import import_onnxruntime
-from pfld.weight_metadata import NORMALISED, WeightMetadata
+from pfld.weights.metadata import NORMALISED, WeightMetadata
 
 if TYPE_CHECKING:
     import onnx

@@ -9,7 +9,7 @@ from pfld.networks.ghost import PFLDGhostNet, PFLDGhostNetSlim, PFLDGhostOne
 from pfld.networks.heads import HeatmapHead, LandmarkHead, RegressionHead
 from pfld.networks.landmark_network import LandmarkNetwork
 from pfld.networks.pfld import PFLD
-from pfld.weight_metadata import HEADS
+from pfld.weights.metadata import HEADS
 
 __all__ = [
     "HEADS",

@@ -46,7 +46,7 @@ class GhostLandmarkNetwork(LandmarkNetwork):
             :class:`ConvBlock`.
         bottleneck: Builds the stages' blocks; called like :class:`GhostBottleneck`.
         slim: Take the smaller expansions.
-        head: One of :data:`pfld.weight_metadata.HEADS`.
+        head: One of :data:`pfld.weights.metadata.HEADS`.
         width_multiplier: Scales every channel count, rounded down.
 
     Source: AnthonyF333/PFLD_GhostOne (Apache-2.0), which has no paper.

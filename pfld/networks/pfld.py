@@ -35,7 +35,7 @@ class PFLD(LandmarkNetwork):
     """PFLD with three scales in its regression head; a heatmap head reads conv4 and conv5 as well.
 
     Args:
-        head: One of :data:`pfld.weight_metadata.HEADS`.
+        head: One of :data:`pfld.weights.metadata.HEADS`.
         width_multiplier: Scales every channel count, rounded down.
 
     Source: Guo et al. 2019, PFLD, table 1, with the stage widths of AnthonyF333/PFLD_GhostOne.

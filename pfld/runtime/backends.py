@@ -14,24 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.runtime.onnx_session import open_session, output_names
-from pfld.weight_metadata import PIXELS, WeightMetadata, require_channel_order
+from pfld.weights.metadata import PIXELS, WeightMetadata, require_channel_order
+from pfld.weights.shipped import DEFAULT_WEIGHTS, find_weights
 
 if TYPE_CHECKING:
     import onnxruntime
 
-SHIPPED = Path(__file__).parents[2] / "weights"
-DEFAULT_WEIGHTS = "ghostone-heatmap"  # the most accurate that are shipped
 BATCH_SIZE = 32  # crops per call; more are no faster and take memory
-
-# Backends by name, with the end of the name of the weight file each reads.
-BACKENDS = {
-    "train-time": ".safetensors",
-    "reparameterized": ".safetensors",
-    "onnx": ".onnx",
-    "onnx-int8": "-int8.onnx",
-    "openvino": ".onnx",
-}
-
 
 # What each use of torch_threads wants, the latest last, and first what there was before, under None.
 _THREAD_USES: dict[object, int] = {}
@@ -44,7 +33,7 @@ class Prediction(NamedTuple):
     Attributes:
         landmarks: ``(N, L, 2)`` float32.
         uncertainty: How unsure each is, ``(N, L)`` float32; NaN from networks that do not know, see
-            :attr:`pfld.weight_metadata.WeightMetadata.knows_uncertainty`.
+            :attr:`pfld.weights.metadata.WeightMetadata.knows_uncertainty`.
     """
 
     landmarks: NDArray[np.float32]
@@ -64,7 +53,7 @@ class Backend(ABC):
     """A network, loaded: crops in, landmarks out. May be shared by threads.
 
     Attributes:
-        name: One of :data:`BACKENDS`.
+        name: One of :data:`pfld.weights.shipped.BACKENDS`.
         path: The weight file.
         metadata: What the file says about itself.
     """
@@ -136,7 +125,7 @@ class TorchBackend(Backend):
     ) -> None:
         import torch
 
-        from pfld.reparam import reparameterize
+        from pfld.networks.reparameterize import reparameterize
         from pfld.weights import load_weights
 
         network, metadata = load_weights(path, channel_order=channel_order)
@@ -292,7 +281,7 @@ def load_backend(
 
     Args:
         weights: Name of shipped weights, such as "ghostone", or a weight file the backend can read.
-        backend: One of :data:`BACKENDS`. Those of ONNX Runtime and OpenVINO import no PyTorch.
+        backend: One of :data:`pfld.weights.shipped.BACKENDS`. Those of ONNX Runtime and OpenVINO import no PyTorch.
         threads: Within one call. For single faces one is fastest: more wait for each other.
         channel_order: As :func:`pfld.weights.load_weights` takes it.
 
@@ -320,38 +309,6 @@ def load_own_backend(
     if path.suffix == ".onnx":
         return load_backend(path, threads=threads, channel_order=channel_order)
     return TorchBackend(None, path, threads=threads, channel_order=channel_order)
-
-
-def find_weights(weights: str | os.PathLike[str], backend: str) -> Path:
-    """The weight file for a backend: the file named, or the shipped one of that name.
-
-    Raises:
-        FileNotFoundError: When there is none.
-        ValueError: For an unknown backend, or a file it does not read.
-    """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    path = Path(weights)
-    if path.is_file():
-        if (path.suffix == ".onnx") != (BACKENDS[backend].endswith(".onnx")):
-            raise ValueError(f"the {backend} backend cannot read {path}")
-        return path
-    if path.suffix or path.name != os.fspath(weights):
-        raise FileNotFoundError(f"no weight file at {path}")
-    shipped = SHIPPED / (path.name + BACKENDS[backend])
-    if not shipped.is_file():
-        names = shipped_networks(backend)
-        have = f"there are {', '.join(names)}" if names else "there are none"
-        raise FileNotFoundError(f"no {path} weights for the {backend} backend; {have}")
-    return shipped
-
-
-def shipped_networks(backend: str = "onnx") -> tuple[str, ...]:
-    """Names of the weights that come with the package for a backend."""
-    ending = BACKENDS[backend]
-    names = (path.name.removesuffix(ending) for path in SHIPPED.glob("*" + ending))
-    # "ghostone-int8.onnx" ends in ".onnx", too.
-    return tuple(sorted(name for name in names if not name.endswith("-int8")))
 
 
 def _onnx_metadata(session: onnxruntime.InferenceSession, path: Path) -> WeightMetadata:

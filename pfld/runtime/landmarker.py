@@ -13,9 +13,10 @@ from pfld.geometry import FaceCrop, extract_all
 from pfld.head.model import head_points
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
 from pfld.media.pictures import as_rgb
-from pfld.runtime.backends import DEFAULT_WEIGHTS, Backend, Prediction, load_backend
+from pfld.runtime.backends import Backend, Prediction, load_backend
 from pfld.runtime.detector import DetectedFace, FaceDetector
 from pfld.runtime.face import Face
+from pfld.weights.shipped import DEFAULT_WEIGHTS
 
 # The square around landmarks against a detector's box, turned as the detector's eyes are, in box
 # sides: how much larger it is and how far below. Medians over validation faces.

@@ -20,7 +20,7 @@ from torch import Tensor
 from pfld.data.augment import AugmentationConfig, draw_augmentation
 from pfld.data.face_set import FaceSet
 from pfld.networks import HeatmapHead, LandmarkNetwork
-from pfld.reparam import reparameterize
+from pfld.networks.reparameterize import reparameterize
 from pfld.synthetic.scenery import background, grain
 from pfld.training.faces import FaceBatches
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pfld.networks import NETWORKS
 from pfld.networks.landmark_network import INPUT_SIZES
-from pfld.weight_metadata import HEADS, architecture_name
+from pfld.weights.metadata import HEADS, architecture_name
 
 LOSSES = ("wing", "smooth-l1", "rle", "pfld", "pfld-original")
 PRECISIONS = ("no", "bf16", "fp16")

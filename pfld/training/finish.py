@@ -13,8 +13,8 @@ from pfld.training.config import PATHS, TrainingConfig
 from pfld.training.faces import SYNTHETIC
 from pfld.training.trainer import Trainer, published_name
 from pfld.training.validation import validate
-from pfld.weight_metadata import WeightMetadata
 from pfld.weights import save_weights
+from pfld.weights.metadata import WeightMetadata
 
 
 def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: str) -> list[str]:

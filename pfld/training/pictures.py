@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pfld.data.augment import draw_augmentation
 from pfld.files import write_whole
-from pfld.reparam import reparameterize
+from pfld.networks.reparameterize import reparameterize
 from pfld.training.schedule import FaceOrder
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pfld.evaluation.metrics import normalized_mean_errors
 from pfld.networks import LandmarkNetwork
-from pfld.reparam import reparameterize
+from pfld.networks.reparameterize import reparameterize
 from pfld.training.faces import FaceBatches
 
 _BATCH = 128

@@ -1,0 +1,49 @@
+"""The weights that come with the package, by name and backend."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SHIPPED = Path(__file__).parents[2] / "weights"
+DEFAULT_WEIGHTS = "ghostone-heatmap"  # the most accurate that are shipped
+# Backends by name, with the end of the name of the weight file each reads.
+BACKENDS = {
+    "train-time": ".safetensors",
+    "reparameterized": ".safetensors",
+    "onnx": ".onnx",
+    "onnx-int8": "-int8.onnx",
+    "openvino": ".onnx",
+}
+
+
+def find_weights(weights: str | os.PathLike[str], backend: str) -> Path:
+    """The weight file for a backend: the file named, or the shipped one of that name.
+
+    Raises:
+        FileNotFoundError: When there is none.
+        ValueError: For an unknown backend, or a file it does not read.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    path = Path(weights)
+    if path.is_file():
+        if (path.suffix == ".onnx") != (BACKENDS[backend].endswith(".onnx")):
+            raise ValueError(f"the {backend} backend cannot read {path}")
+        return path
+    if path.suffix or path.name != os.fspath(weights):
+        raise FileNotFoundError(f"no weight file at {path}")
+    shipped = SHIPPED / (path.name + BACKENDS[backend])
+    if not shipped.is_file():
+        names = shipped_networks(backend)
+        have = f"there are {', '.join(names)}" if names else "there are none"
+        raise FileNotFoundError(f"no {path} weights for the {backend} backend; {have}")
+    return shipped
+
+
+def shipped_networks(backend: str = "onnx") -> tuple[str, ...]:
+    """Names of the weights that come with the package for a backend."""
+    ending = BACKENDS[backend]
+    names = (path.name.removesuffix(ending) for path in SHIPPED.glob("*" + ending))
+    # "ghostone-int8.onnx" ends in ".onnx", too.
+    return tuple(sorted(name for name in names if not name.endswith("-int8")))
