@@ -18,15 +18,17 @@ from pfld.data.face_set import FaceSet
 from pfld.files import prepare_folder
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig, add_options, config_from
-from pfld.training.determinism import use_deterministic_algorithms
+from pfld.training.contact_sheet import save_augmented_faces, save_validation_faces
 from pfld.training.faces import SYNTHETIC, find_data, training_faces
-from pfld.training.finish import write_results
 from pfld.training.history import History
-from pfld.training.interrupt import StopRequest
-from pfld.training.memory import keep_freed_memory
-from pfld.training.pictures import save_augmented_faces, save_validation_faces
-from pfld.training.processes import is_lost_process
+from pfld.training.process import (
+    StopRequest,
+    is_lost_process,
+    keep_freed_memory,
+    use_deterministic_algorithms,
+)
 from pfld.training.progress import TrainingProgress
+from pfld.training.results import write_results
 from pfld.training.trainer import Trainer
 from pfld.training.validation import validate
 

@@ -1,27 +1,42 @@
-"""Files that are there as a whole or not at all."""
+"""Atomic writes: files that are there as a whole or not at all."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: str | Path, data: bytes | str) -> None:
-    """Writes beside ``path`` and renames; on failure what was at ``path`` stays. Makes its folder.
+@contextmanager
+def replacing(path: str | Path, *, partial: Path | None = None) -> Iterator[Path]:
+    """Where to write what becomes ``path`` if all goes well; on failure what was there stays.
 
-    Text is written as UTF-8.
+    Makes the folder of ``path``.
+
+    Args:
+        partial: Where to write, on the same file system; by default beside ``path``.
+
+    Raises:
+        OSError: When it cannot be written, with a file's name in it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = partial or path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+        yield partial
         partial.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk has no name of its own
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, data: bytes | str) -> None:
+    """Writes a file as :func:`replacing` has it; text as UTF-8."""
+    with replacing(path) as partial:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def prepare_folder(folder: Path) -> None:

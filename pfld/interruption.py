@@ -1,4 +1,4 @@
-"""Ctrl-C as a request, granted between two steps."""
+"""Ctrl-C handling: the first one is a request, granted between two steps; the second one is obeyed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ class Interruption:
 
     Raised anywhere, KeyboardInterrupt may get lost, in the import of MediaPipe for one. Outside of the
     main thread, and where Ctrl-C is ignored, this does nothing.
+
+    Args:
+        signals: What counts as a request, Ctrl-C alone by default.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGINT,)) -> None:
         self.requested = False
-        self._previous: Callable[[int, FrameType | None], Any] | int | None = None
+        self._signals = signals
+        self._previous: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __enter__(self) -> Interruption:
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            self._previous = signal.signal(signal.SIGINT, self._note)
+        if threading.current_thread() is threading.main_thread():
+            for number in self._signals:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -34,6 +39,6 @@ class Interruption:
         self._restore()
 
     def _restore(self) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

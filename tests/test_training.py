@@ -243,7 +243,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
     for steps in (13, 9):
         stop = StopAfter(steps)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pfld.training.interrupt.StopRequest.check", lambda self, s=stop: s(self))
+            patch.setattr("pfld.training.process.StopRequest.check", lambda self, s=stop: s(self))
             assert run(parts, *options, "--resume") == train.STOPPED
     assert run(parts, *options, "--resume") == 0
     np.testing.assert_allclose(losses(parts), losses(whole), rtol=1e-5)

@@ -40,7 +40,9 @@ def quick_files():
     """Curves and ONNX files take longer than all the rest; they are whole or not as other files are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pfld.training.history.curves_png", lambda rows: b"")
-        patch.setattr("pfld.training.finish.export_onnx", lambda _, path, __: write_whole(path, ""))
+        patch.setattr(
+            "pfld.training.results.export_onnx", lambda _, path, __: write_whole(path, "")
+        )
         yield
 
 

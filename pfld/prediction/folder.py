@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from pfld.files import replacing
 from pfld.prediction.record import DamagedRecord, RecordDatabase
 from pfld.prediction.rows import csv_header, csv_rows
 from pfld.prediction.sources import Source
@@ -132,17 +133,10 @@ class PredictionFolder:
         """Remembers what was wrong with a source though it is done."""
         self._database.execute("UPDATE source SET problem = ? WHERE key = ?", problem, source.key)
 
-    @contextmanager
-    def writing(self, target: Path) -> Iterator[Path]:
+    def writing(self, target: Path) -> AbstractContextManager[Path]:
         """Where to write what becomes ``target``, relative to the folder, if all goes well."""
         partial = self.folder / RECORD / f"partial{target.suffix}"
-        path = self.folder / target
-        try:
-            yield partial
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        return replacing(self.folder / target, partial=partial)
 
     def write_json(self) -> Path:
         """All that is done, a line for each picture or frame; returns the file."""

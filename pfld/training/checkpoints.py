@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from pfld.files import replacing
+
 _NAME = re.compile(r"step-(\d+)\.pt")
 _KEPT = 2
 _DAMAGE = (
@@ -31,14 +33,12 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
         OSError: When it cannot be written; those before stay.
     """
     path = folder / f"step-{step:08d}.pt"
-    partial = path.with_suffix(".partial")
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with replacing(path, partial=path.with_suffix(".partial")) as partial:
+            with partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         # PyTorch's writer says that a position is unexpected, and keeps the reason in its context.
         reason = error if isinstance(error, OSError) else error.__context__
@@ -48,8 +48,6 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
             f"{path} cannot be written: {reason.strerror}; those before are whole, mend the cause "
             "and go on with --resume"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     kept = [path for path in _checkpoints(folder) if path.name <= f"step-{step:08d}.pt"][-_KEPT:]
     for other in {*_checkpoints(folder), *folder.glob("step-*.partial")} - {*kept}:
         other.unlink()

@@ -1,15 +1,17 @@
-"""What happened in a run, kept with its checkpoints: rows for a CSV file, TensorBoard and curves."""
+"""Training log: a CSV file, TensorBoard events and curves, kept with the checkpoints."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from pfld.files import write_whole
 from pfld.plots import figure_bytes, new_figure
-from pfld.training.event_file import EventFile
 
 COLUMNS = ("step", "faces", "loss", "lr", "augmentation", "images_per_second", "validation_nme")
 
@@ -33,12 +35,6 @@ class History:
             if name not in ("step", "faces"):
                 self._board.add(name, value, int(row["step"]))
 
-    def best(self) -> float:
-        """The lowest validation error so far; infinite before the first."""
-        return min(
-            (r["validation_nme"] for r in self.rows if "validation_nme" in r), default=float("inf")
-        )
-
     def write(self) -> None:
         """The CSV file and the curves, as they stand."""
         text = io.StringIO()
@@ -50,6 +46,55 @@ class History:
 
     def close(self) -> None:
         self._board.close()
+
+
+class EventFile:
+    """TensorBoard's event file in a folder, written at once.
+
+    TensorBoard's own writer does its work in a thread, which dies with a traceback on a full disk.
+
+    Args:
+        purge_step: TensorBoard drops what other files in the folder have from this step on.
+
+    Raises:
+        OSError: When it cannot be written.
+    """
+
+    def __init__(self, folder: Path, purge_step: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        moment = f"{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._path = folder / f"events.out.tfevents.{moment}"
+        self._file = self._path.open("wb")
+        self._writer = RecordWriter(self._file)
+        self._write(Event(file_version="brain.Event:2"))
+        self._write(Event(step=purge_step, session_log=SessionLog(status=SessionLog.START)))
+
+    def add(self, name: str, value: float, step: int) -> None:
+        """Notes a value.
+
+        Raises:
+            OSError: When it cannot be written.
+        """
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        point = Summary.Value(tag=name, simple_value=value)
+        self._write(Event(step=step, summary=Summary(value=[point])))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, event: Any) -> None:
+        event.wall_time = time.time()
+        try:
+            self._writer.write(event.SerializeToString())
+            self._file.flush()
+        except OSError as error:
+            error.filename = str(self._path)  # a full disk has no name of its own
+            raise
 
 
 def curves_png(rows: list[dict[str, Any]]) -> bytes:
