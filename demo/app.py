@@ -13,10 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from admission import Admission
-from models import Choice, Models
-from results import remove_old
-
+from landmark_app.camera.admission import Admission
+from landmark_app.files.results import remove_old
+from landmark_app.models import Choice, Models
 from pfld.commands.arguments import positive
 from pfld.weights.shipped import DEFAULT_WEIGHTS
 
@@ -50,7 +49,7 @@ def _serve(
     # Read by Gradio when it is imported: uploads and results are kept, and served, from here alone.
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    import ui
+    from landmark_app import page as ui
 
     # What is shown first is ready before the page is; the rest loads while it opens.
     loading = models.load()

@@ -4,8 +4,8 @@ import struct
 
 import cv2
 import numpy as np
-from bad_pictures import PIXELS, SIDE, encoded
 
+from bad_pictures import PIXELS, SIDE, encoded
 from pfld.media.video import VideoWriter
 
 

@@ -3,8 +3,8 @@
 import threading
 
 import numpy as np
-from models import Models
 
+from landmark_app.models import Models
 from pfld.head.model import head_points
 from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import Backend, Prediction

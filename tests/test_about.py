@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from about import about_html
 from fake_models import FakeBackend, fake_models
-from models import Models
+from landmark_app.models import Models
+from landmark_app.tabs.about import about_html
 
 
 def test_networks_tell_their_errors(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
 
+from fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
 from pfld.media.video import VideoWriter
 from pfld.weights.shipped import shipped_networks
 

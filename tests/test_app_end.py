@@ -2,8 +2,9 @@
 
 import signal
 
-import app
 import pytest
+
+import app
 from fake_models import fake_models
 
 

@@ -10,18 +10,17 @@ import warnings
 import numpy as np
 import pytest
 import torch
+
+import train
 from bad_annotations import LINE, MISSING_PICTURES, NO_LINES, NO_PTS
 from bad_pictures import NO_ARRAYS, NO_PICTURES, PICTURES, SIDE, encoded, png_of
 from bad_videos import NO_VIDEOS, VIDEOS
 from bad_weights import NO_WEIGHTS, safetensors
 from fake_models import FakeBackend, fake_models
-from frames import decode_frame
-from handlers import on_pair_photo, on_photo
-from models import Choice
-from test_predict import KnowingLandmarker, files_in, leftovers, results
-from video import VideoOptions, on_video
-
-import train
+from landmark_app.camera.frames import decode_frame
+from landmark_app.files.photo import on_pair_photo, on_photo
+from landmark_app.files.video import VideoOptions, on_video
+from landmark_app.models import Choice
 from pfld.__main__ import main
 from pfld.data.annotations import read_faces
 from pfld.evaluation import evaluate as evaluation
@@ -29,6 +28,7 @@ from pfld.media.pictures import read_picture
 from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.tracking.tracker import FaceTracker
+from test_predict import KnowingLandmarker, files_in, leftovers, results
 
 LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"
 WITHOUT_A_FACE = {"1x1", "40000x2"}  # pictures the annotated face does not lie in

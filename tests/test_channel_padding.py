@@ -7,11 +7,11 @@ import onnxruntime
 import pytest
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
-from test_export import METADATA, network_of
 
 from pfld import reparameterize
 from pfld.export import onnx as export
 from pfld.export.channel_padding import pad_channels
+from test_export import METADATA, network_of
 
 
 def landmarks(model):

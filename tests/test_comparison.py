@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from comparison import compare
-from fake_models import SHAPE, FakeBackend
 from numpy.testing import assert_allclose, assert_array_equal
 
+from fake_models import SHAPE, FakeBackend
+from landmark_app.comparison import compare
 from pfld.geometry import FaceCrop
 from pfld.preprocess import Preprocessing
 

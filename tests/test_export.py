@@ -10,8 +10,6 @@ import onnxruntime
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from support.networks import predict_landmarks
-from test_folding import randomise
 
 from pfld import build_network, reparameterize
 from pfld.__main__ import main
@@ -21,6 +19,8 @@ from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import load_backend, load_own_backend
 from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import WeightMetadata, save_weights
+from support.networks import predict_landmarks
+from test_folding import randomise
 
 METADATA = WeightMetadata(
     "ghostone", Preprocessing(96), width_multiplier=0.25, num_conv_branches=2, metrics={"nme": 0.25}

@@ -4,9 +4,9 @@ import os
 import time
 
 import pytest
-from full_disk import full_disk
 from numpy.testing import assert_allclose, assert_array_equal
 
+from full_disk import full_disk
 from pfld.data.face_set import load_face_set
 from pfld.data.wflw_writer import write_wflw_layout
 from pfld.synthetic.faces import synthetic_faces

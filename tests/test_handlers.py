@@ -10,27 +10,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from admission import Admission
-from benchmark import on_benchmark
-from charts import bar_chart, line_chart
-from drawing import Drawing
-from fake_models import SHAPE, FakeBackend, fake_models
-from frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
-from handlers import (
-    on_frame,
-    on_pair_frame,
-    on_pair_photo,
-    on_photo,
-    on_streamed_frame,
-    read_settings,
-)
-from models import Choice
 from numpy.testing import assert_allclose, assert_array_equal
-from results import new_folder, remove_old
-from tables import face_table, notice, pair_table
-from video import VideoOptions, on_video
-from visitor import Visitor
 
+from fake_models import SHAPE, FakeBackend, fake_models
+from landmark_app.benchmark.measure import on_benchmark
+from landmark_app.camera.admission import Admission
+from landmark_app.camera.answer import read_settings
+from landmark_app.camera.follow import on_frame, on_pair_frame, on_streamed_frame
+from landmark_app.camera.frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
+from landmark_app.camera.visitor import Visitor
+from landmark_app.files.photo import on_pair_photo, on_photo
+from landmark_app.files.results import new_folder, remove_old
+from landmark_app.files.video import VideoOptions, on_video
+from landmark_app.look.charts import bar_chart, line_chart
+from landmark_app.look.drawing import Drawing
+from landmark_app.look.tables import face_table, notice, pair_table
+from landmark_app.models import Choice
 from pfld.landmarks import WFLW_TO_IBUG
 from pfld.media.pictures import read_picture
 from pfld.media.video import VideoWriter
@@ -334,7 +329,7 @@ def test_a_video_that_is_too_long_is_refused(models, tmp_path, portrait):
 
 
 def test_a_video_that_is_cancelled_leaves_nothing_behind(models, tmp_path, portrait, monkeypatch):
-    monkeypatch.setattr("video._TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("landmark_app.files.video._TELL_EVERY_S", 0.0)
     path = video(tmp_path / "a.mp4", portrait)
     out = tmp_path / "out"
     out.mkdir()
@@ -409,8 +404,8 @@ def test_a_benchmark_tells_of_every_choice_and_what_failed(models, monkeypatch):
             raise ValueError("damaged")
         return [f"{networks[0]} {modes[0]}"]
 
-    monkeypatch.setattr("benchmark.measure_backends", measure)
-    monkeypatch.setattr("benchmark.measure_memory", lambda network, mode: 1.0)
+    monkeypatch.setattr("landmark_app.benchmark.measure.measure_backends", measure)
+    monkeypatch.setattr("landmark_app.benchmark.measure.measure_memory", lambda network, mode: 1.0)
     reports = on_benchmark(models)
     assert next(reports).done == 0
     *_, last = reports

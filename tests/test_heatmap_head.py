@@ -8,8 +8,6 @@ import onnx
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from test_export import METADATA, network_of
-from test_quantize import settled_network
 from torch.testing import assert_close
 
 from pfld import build_network, reparameterize
@@ -24,6 +22,8 @@ from pfld.synthetic.faces import synthetic_faces
 from pfld.training.transfer import freeze_layers_, start_from_
 from pfld.weights import load_weights, save_weights
 from pfld.weights.metadata import WeightMetadata
+from test_export import METADATA, network_of
+from test_quantize import settled_network
 
 HEATMAP = replace(METADATA, head="heatmap")
 # What the head reads of the network at a quarter of its width.

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-import memory
 import pytest
 
+from landmark_app.benchmark import memory
 from pfld.weights.shipped import shipped_networks
 
 

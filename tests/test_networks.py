@@ -5,13 +5,13 @@ from itertools import product
 
 import pytest
 import torch
-from test_folding import BLOCKS, pair, randomise
 from torch.testing import assert_close
 
 from pfld import build_network, reparameterize
 from pfld.blocks import ConvBlock, GhostModule, GhostOneModule, InvertedResidual, MobileOneBlock
 from pfld.networks import NETWORKS, AuxiliaryNet
 from pfld.weights import load_state, read_state
+from test_folding import BLOCKS, pair, randomise
 
 # SHA-256 of the sorted lines "name shape" of published checkpoints, and how many there are.
 PUBLISHED = {

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from app import _parser as app_parser
 
 import pfld
+from app import _parser as app_parser
 from pfld.commands import benchmark, evaluate, export, predict
 from pfld.training.config import add_options
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from onnx import numpy_helper
-from test_export import METADATA
 
 from pfld import reparameterize
 from pfld.__main__ import main
@@ -24,6 +23,7 @@ from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import load_own_backend
 from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import WeightMetadata, save_weights
+from test_export import METADATA
 
 PREPROCESSING = METADATA.preprocessing
 GHOSTNET = replace(METADATA, network="ghostnet")  # has shortcuts as well

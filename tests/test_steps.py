@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 from accelerate import Accelerator
-from test_training import newest, run
 from torch.testing import assert_close
 
 from pfld.training import clock as clock_module
@@ -15,6 +14,7 @@ from pfld.training.faces import training_faces
 from pfld.training.schedule import in_float32
 from pfld.training.step import BatchesAhead, CapturedUpdate, StepInputs
 from pfld.training.trainer import Trainer
+from test_training import newest, run
 
 SMALL = {
     "data": "synthetic", "width_multiplier": 0.25, "num_conv_branches": 1, "input_size": 96,

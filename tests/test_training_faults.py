@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from full_disk import full_disk
 from torch.testing import assert_close
 
 import train
+from full_disk import full_disk
 from pfld.data.wflw_writer import write_wflw_layout
 from pfld.files import prepare_folder, write_whole
 from pfld.synthetic.faces import synthetic_faces

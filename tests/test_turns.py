@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from admission import Admission
+
 from fake_models import FakeBackend, fake_models
-from handlers import on_frame
-from tab_live import answer
-from turns import Turns
-from visitor import Visitor
+from landmark_app.camera.admission import Admission
+from landmark_app.camera.answer import answer
+from landmark_app.camera.follow import on_frame
+from landmark_app.camera.visitor import Visitor
+from landmark_app.turns import Turns
 
 PATIENCE_S = 10
 SETTINGS = {"network": "face", "mode": "onnx", "smoothing": True, "max_faces": 1}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from uploads import uploaded
+
+from landmark_app.files.uploads import uploaded
 
 
 @pytest.fixture
@@ -65,16 +66,17 @@ def test_what_is_no_path_is_refused(folder, path):
 def browser(tmp_path_factory):
     """Where the app keeps its files, and a client that talks to the page as a browser does."""
     gradio = pytest.importorskip("gradio")
-    from admission import Admission
-    from fake_models import fake_models
     from starlette.testclient import TestClient
+
+    from fake_models import fake_models
+    from landmark_app.camera.admission import Admission
 
     folder = tmp_path_factory.mktemp("app")
     weights = tmp_path_factory.mktemp("weights")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        import ui
+        from landmark_app import page as ui
 
         page = ui.build(fake_models(patch, weights), Admission(1), ui.Limits(), folder)
         page.max_file_size = 2**20  # bytes, as launching sets it
@@ -138,6 +140,6 @@ def test_a_photo_that_cannot_be_saved_leaves_nothing(browser, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tab_photo.write_whole", full)
+    monkeypatch.setattr("landmark_app.files.photo.write_whole", full)
     answer = look_at(page, "annotate", str(folder / "upload/a.png"))
     assert "No space left" in str(answer) and sorted(folder.rglob("*")) == before

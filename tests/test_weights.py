@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_folding import randomise
 from torch.testing import assert_close
 
 from pfld import build_network, reparameterize
 from pfld.networks import NETWORKS
 from pfld.preprocess import Preprocessing
 from pfld.weights import WeightMetadata, load_weights, save_weights
+from test_folding import randomise
 
 SMALL = WeightMetadata(
     "ghostone",

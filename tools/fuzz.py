@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 FOUND = 1  # exit status
 _HANGS_S = 30  # so long no input may take
 _LONGEST = 100_000  # bytes of an input
-_GUIDED_BY = ("pfld", "PIL", "frames", "handlers", "models", "uploads", "visitor")
+_GUIDED_BY = ("pfld", "PIL", "landmark_app")
 
 
 class Watched:

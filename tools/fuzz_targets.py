@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from models import Models
+    from landmark_app.models import Models
 
 _MOST_FRAMES = 20  # of a video
 
@@ -31,14 +31,13 @@ def picture(data: bytes, folder: Path) -> None:
 
 
 def frame(data: bytes, folder: Path) -> None:
-    from frames import decode_frame
+    from landmark_app.camera.frames import decode_frame
 
     decode_frame("data:image/jpeg;base64," + base64.b64encode(data).decode())
 
 
 def lines(data: bytes, folder: Path) -> None:
     from bad_annotations import LINE
-
     from pfld.data.annotations import read_faces
 
     path = folder / "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_train.txt"
@@ -99,9 +98,11 @@ def video(data: bytes, folder: Path) -> None:
 def page(data: bytes, folder: Path) -> None:
     """What a page sends with a frame: settings, a time and, of no use there, a path; a line each."""
     import numpy as np
-    from handlers import on_frame, on_pair_frame, read_settings
-    from uploads import uploaded
-    from visitor import Visitor
+
+    from landmark_app.camera.answer import read_settings
+    from landmark_app.camera.follow import on_frame, on_pair_frame
+    from landmark_app.camera.visitor import Visitor
+    from landmark_app.files.uploads import uploaded
 
     text, _, rest = data.decode(errors="surrogateescape").partition("\n")
     time_s, _, path = rest.partition("\n")
@@ -117,7 +118,7 @@ def page(data: bytes, folder: Path) -> None:
 def app_models() -> Models:
     """The app's models, which find nothing."""
     from fake_models import FakeBackend
-    from models import Models
+    from landmark_app.models import Models
 
     models = Models("ghostone", load=lambda network, mode: FakeBackend(mode))
     models.detector = lambda image, thorough=False: []
@@ -178,7 +179,6 @@ def _metadata_seeds(folder: Path) -> list[bytes]:
 def _abouts() -> list[dict[str, str]]:
     """What files with either head say."""
     from bad_weights import METADATA
-
     from pfld.weights.metadata import HEADS
 
     return [replace(METADATA, head=head).to_strings() for head in HEADS]

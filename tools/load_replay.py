@@ -45,10 +45,10 @@ def replay_all(visits: list[Visit]) -> Replay:
 def replay(visit: Visit) -> Replay:
     """Sends one visitor's answered frames again, to networks that nobody else uses."""
     sys.path.insert(0, str(DEMO))
-    from frames import decode_frame
-    from handlers import on_frame
-    from models import Models
-    from visitor import Visitor
+    from landmark_app.camera.follow import on_frame
+    from landmark_app.camera.frames import decode_frame
+    from landmark_app.camera.visitor import Visitor
+    from landmark_app.models import Models
 
     images = [decode_frame(frame) for frame, _ in frames_of(visit)]
     models, visitor, found = Models(), Visitor(), Replay()

@@ -145,7 +145,7 @@ def frames_of(visit: Visit) -> list[tuple[str, tuple[float, float]]]:
 
 
 async def attend(visit: Visit, address: str, ended: asyncio.Event) -> None:
-    """Opens the page and has the camera on until the app is told to end, as demo/live.js does."""
+    """Opens the page and has the camera on until the app is told to end, as demo/landmark_app/camera/live.js does."""
     frames = frames_of(visit)
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from admission import Admission
-from controls import SHOWN_AT_FIRST, Control, network_and_mode, shown
-from frames import decode_frame
 from gradio.data_classes import DataWithFiles
-from handlers import MOST_FACES, on_frame, read_settings
-from live_view import live_view, settings_script
-from models import Models
-from tab_stream import stream_view
-from visitor import Visitor
+
+from landmark_app.camera.admission import Admission
+from landmark_app.camera.answer import answer
+from landmark_app.camera.follow import MOST_FACES, on_frame
+from landmark_app.camera.live_view import live_view, settings_script
+from landmark_app.camera.visitor import Visitor
+from landmark_app.models import Models
+from landmark_app.tabs.controls import SHOWN_AT_FIRST, Control, network_and_mode, shown
+from landmark_app.tabs.stream import stream_view
 
 _READOUTS = {
     "fps": "Frames/s",
@@ -61,30 +61,3 @@ def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
         stream_view(models, places, controls)
     for control in controls:
         control.change(None, controls, js=settings_script("live", _NAMES))
-
-
-def answer(
-    page: gr.Blocks,
-    state: gr.State,
-    places: Admission,
-    body: DataWithFiles,
-    look: Callable[..., dict[str, Any]],
-) -> dict[str, Any]:
-    """What a page gets for a frame it sent: what ``look`` makes of it, or "error" and what to do.
-
-    Args:
-        state: Where the page's visitor is kept.
-        look: Takes the visitor, the frame, when it was taken, and settings.
-    """
-    try:
-        data = body.data
-        session = str(data["session_hash"])
-        with places.frame(session) as admitted:
-            if not admitted:
-                return {"late": True}
-            settings = read_settings(data["settings"])
-            image = decode_frame(str(data["frame"]))
-            visitor = page.state_holder[session][state._id]
-            return look(visitor, image, data["time_s"], settings)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        return {"error": str(error)}

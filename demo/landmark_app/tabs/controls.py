@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import gradio as gr
-from models import MODE_TITLES, Models
-from tables import notice
+
+from landmark_app.look.tables import notice
+from landmark_app.models import MODE_TITLES, Models
 
 SHOWN = (
     ("Contours", "contours"),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from turns import Turns
 
+from landmark_app.turns import Turns
 from pfld.runtime.backends import Backend, load_backend
 from pfld.runtime.detector import FaceDetector
 from pfld.runtime.landmarker import DOUBTFUL_SCORE, FaceLandmarker

@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import numpy as np
-from models import Choice, Models
 from numpy.typing import NDArray
 
+from landmark_app.models import Choice, Models
 from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.face import Face
 from pfld.runtime.landmarker import FaceLandmarker

@@ -8,15 +8,16 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from admission import Admission
-from controls import Control
-from drawing import Drawing
-from frames import encode_frame
-from handlers import on_streamed_frame
-from models import Models
 from numpy.typing import NDArray
-from tables import notice
-from visitor import Visitor
+
+from landmark_app.camera.admission import Admission
+from landmark_app.camera.follow import on_streamed_frame
+from landmark_app.camera.frames import encode_frame
+from landmark_app.camera.visitor import Visitor
+from landmark_app.look.drawing import Drawing
+from landmark_app.look.tables import notice
+from landmark_app.models import Models
+from landmark_app.tabs.controls import Control
 
 _EVERY_S = 0.03
 _TURN_S = 60  # after which a page queues again, so that others get theirs

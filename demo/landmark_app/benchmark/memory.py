@@ -1,4 +1,4 @@
-"""``python demo/memory.py NETWORK MODE``: memory of a process that does nothing but find landmarks."""
+"""Memory of a process that does nothing but find landmarks: ``python memory.py NETWORK MODE``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _end_with_input() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Computes one face a few times and prints this process's largest resident memory in MiB."""
-    parser = argparse.ArgumentParser(prog="demo/memory.py", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="memory.py", description=main.__doc__)
     parser.add_argument("network", help="shipped weights, by name")
     parser.add_argument("mode", help="backend")
     parser.add_argument(

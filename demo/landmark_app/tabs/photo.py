@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gradio as gr
-import numpy as np
-from controls import downloads, network_and_mode, run_on_change, shown
-from drawing import Drawing
-from handlers import NO_FACE, Photo, on_photo
-from models import Choice, Models
-from numpy.typing import NDArray
-from results import new_folder
-from tables import face_table, notice
-from uploads import uploaded
 
-from pfld.files import write_whole
+from landmark_app.files.photo import NO_FACE, Photo, fit, on_photo, save_photo
+from landmark_app.files.uploads import uploaded
+from landmark_app.look.drawing import Drawing
+from landmark_app.look.tables import face_table, notice
+from landmark_app.models import Choice, Models
+from landmark_app.tabs.controls import downloads, network_and_mode, run_on_change, shown
 
-EXAMPLES = (Path(__file__).parent / "examples" / "astronaut.jpg",)
-_LONGEST_SHOWN = 1600  # pixels of a picture's longer side on the page; files have all
+EXAMPLES = (Path(__file__).parents[2] / "examples" / "astronaut.jpg",)
 _INVITATION = "Drop a photo, paste one, or take the example."
 
 
@@ -77,34 +69,6 @@ def photo_input(elem_id: str) -> gr.Image:
     )
     picture.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]  # a subclass would be another component to the page
     return picture
-
-
-def save_photo(
-    photo: Photo, drawn: NDArray[np.uint8], choice: Choice, folder: Path
-) -> tuple[Path, Path]:
-    """The annotated picture as PNG and the faces as JSON, in a new folder of their own."""
-    own = new_folder(folder)
-    png, data = own / "landmarks.png", own / "landmarks.json"
-    # Quick rather than small: level 9 takes ten times as long for a tenth less.
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    try:
-        encoded = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), options)[1]
-        write_whole(png, encoded.tobytes())
-        write_whole(data, json.dumps(photo.to_dict(choice), indent=2) + "\n")
-    except BaseException:
-        shutil.rmtree(own)
-        raise
-    return png, data
-
-
-def fit(image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture, smaller where it is larger than a page shows."""
-    height, width = image_rgb.shape[:2]
-    scale = _LONGEST_SHOWN / max(height, width)
-    if scale >= 1:
-        return image_rgb
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def _summary(photo: Photo) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from benchmark import BenchmarkReport
-from comparison import Comparison
-from model_facts import ModelFacts
-
+from landmark_app.benchmark.measure import BenchmarkReport
+from landmark_app.comparison import Comparison
+from landmark_app.model_facts import ModelFacts
 from pfld.runtime.face import Face
 
 # What a comparison tells: names as live.js has them, titles.

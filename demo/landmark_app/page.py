@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from about import about_html
-from admission import Admission
-from models import Models
-from tab_benchmark import benchmark_tab
-from tab_live import live_tab
-from tab_pair import pair_tab
-from tab_photo import photo_tab
-from tab_video import video_tab
-from theme import make_theme
+
+from landmark_app.camera.admission import Admission
+from landmark_app.look.theme import make_theme
+from landmark_app.models import Models
+from landmark_app.tabs.about import about_html
+from landmark_app.tabs.benchmark import benchmark_tab
+from landmark_app.tabs.live import live_tab
+from landmark_app.tabs.pair import pair_tab
+from landmark_app.tabs.photo import photo_tab
+from landmark_app.tabs.video import video_tab
 
 _HERE = Path(__file__).parent
 KEPT_S = 3600  # uploads and results
@@ -87,7 +88,7 @@ def launch_options() -> dict[str, Any]:
     """How the page looks and what it shows in its footer, for ``launch``."""
     return {
         "theme": make_theme(),
-        "css_paths": [_HERE / "style.css"],
+        "css_paths": [_HERE / "look" / "style.css"],
         "footer_links": [],
         "ssr_mode": False,
         "quiet": True,

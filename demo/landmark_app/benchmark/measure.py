@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from memory import measure_memory
-from models import Choice, Models
-
+from landmark_app.benchmark.memory import measure_memory
+from landmark_app.models import Choice, Models
 from pfld.benchmark.backends import BackendSpeed, measure_backends
 
 _ROUNDS = 3

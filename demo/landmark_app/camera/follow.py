@@ -1,65 +1,24 @@
-"""What the page calls: plain values in and out, without Gradio."""
+"""Faces in frames of a camera: plain values in and out, without Gradio."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from comparison import Comparison, compare
-from drawing import Drawing
-from frames import face_to_json
-from models import Choice, Models
 from numpy.typing import NDArray
-from visitor import Visitor
 
-from pfld.media.pictures import read_picture
+from landmark_app.camera.frames import face_to_json
+from landmark_app.camera.visitor import Visitor
+from landmark_app.comparison import compare
+from landmark_app.look.drawing import Drawing
+from landmark_app.models import Choice, Models
 from pfld.runtime.face import Face
 
 MOST_FACES = 8
-_PHOTO_REPEATS = 7  # computations per network; the median counts
-
-NO_FACE = "No face found. Faces should be lit from the front and at least about 30 pixels wide."
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A still with its faces.
-
-    Attributes:
-        image_rgb: ``(H, W, 3)`` uint8, nothing drawn on it.
-        faces: Largest first.
-        seconds: For finding them and their landmarks.
-    """
-
-    image_rgb: NDArray[np.uint8]
-    faces: list[Face]
-    seconds: float
-
-    def to_dict(self, choice: Choice) -> dict[str, Any]:
-        """As ``predict --json`` has it, with what found them."""
-        height, width = self.image_rgb.shape[:2]
-        return {
-            "network": choice.network,
-            "mode": choice.mode,
-            "width": width,
-            "height": height,
-            "faces": [face.to_dict() for face in self.faces],
-        }
-
-
-@dataclass(frozen=True)
-class PhotoPair:
-    """A still looked at by two networks."""
-
-    image_rgb: NDArray[np.uint8]
-    first: list[Face]
-    second: list[Face]
-    comparison: Comparison = field(repr=False)
 
 
 def on_frame(
@@ -153,54 +112,6 @@ def on_pair_frame(
         }
 
 
-def on_photo(models: Models, path: str, choice: Choice) -> Photo:
-    """Every face in a picture file.
-
-    Raises:
-        ValueError, FileNotFoundError: For no picture or choice that can be used; the message is for
-            whoever chose it.
-    """
-    image = _read_upload(path)
-    landmarker = models.landmarker(choice)
-    start = time.perf_counter()
-    faces = landmarker(image)
-    return Photo(image, faces, time.perf_counter() - start)
-
-
-def on_pair_photo(models: Models, path: str, first: Choice, second: Choice) -> PhotoPair:
-    """Every face in a picture file, seen by two networks on the same crops.
-
-    Raises:
-        ValueError, FileNotFoundError: As :func:`on_photo` has it.
-    """
-    image = _read_upload(path)
-    backends = models.backend(first), models.backend(second)
-    landmarker = models.landmarker(first)
-    faces = landmarker(image)
-    crops = [landmarker.crop_around(face.landmarks) for face in faces]
-    result = compare(image, crops, *backends, repeats=_PHOTO_REPEATS)
-    left, right = (
-        [replace(face, landmarks=points) for face, points in zip(faces, side)]
-        for side in (result.first, result.second)
-    )
-    return PhotoPair(image, left, right, result)
-
-
-def read_settings(text: object) -> dict[str, Any]:
-    """Settings as a page sends them.
-
-    Raises:
-        ValueError: For anything but a JSON object.
-    """
-    try:
-        settings = json.loads(str(text))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"settings are a JSON object: {error}") from error
-    if not isinstance(settings, dict):
-        raise ValueError(f"settings are a JSON object, not {type(settings).__name__}")
-    return settings
-
-
 def _follow(
     models: Models,
     visitor: Visitor,
@@ -236,15 +147,6 @@ def _limits(settings: Mapping[str, Any], time_s: float) -> tuple[int, float]:
     if not 1 <= max_faces <= MOST_FACES or not math.isfinite(time_s):
         raise ValueError(f"1 to {MOST_FACES} faces can be followed, got {max_faces} at {time_s} s")
     return max_faces, time_s
-
-
-def _read_upload(path: str) -> NDArray[np.uint8]:
-    """The picture in an uploaded file; error messages leave out where it is kept."""
-    try:
-        return read_picture(path)
-    except (ValueError, OSError) as error:
-        reason = str(error).replace(str(path), "this file")
-        raise ValueError(f"{reason}. Choose a JPEG, PNG or WebP picture.") from error
 
 
 def _ms(seconds: float) -> float:

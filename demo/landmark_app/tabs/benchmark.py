@@ -6,11 +6,12 @@ import platform
 from collections.abc import Iterator
 
 import gradio as gr
-from benchmark import BenchmarkReport, on_benchmark
-from charts import bar_chart, progress_bar
-from controls import run_on_click
-from models import Models
-from tables import benchmark_table, notice
+
+from landmark_app.benchmark.measure import BenchmarkReport, on_benchmark
+from landmark_app.look.charts import bar_chart, progress_bar
+from landmark_app.look.tables import benchmark_table, notice
+from landmark_app.models import Models
+from landmark_app.tabs.controls import run_on_click
 
 
 def benchmark_tab(models: Models) -> None:

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from admission import Admission
-from controls import SHOWN_AT_FIRST, Control, run_on_change, shown
-from drawing import Drawing
 from gradio.data_classes import DataWithFiles
-from handlers import MOST_FACES, NO_FACE, on_pair_frame, on_pair_photo
-from live_view import live_view, settings_script
-from model_facts import model_facts
-from models import Choice, Models
-from tab_live import answer
-from tab_photo import EXAMPLES, fit, photo_input
-from tables import fact_texts, notice, pair_table, pair_values
-from uploads import uploaded
-from visitor import Visitor
+
+from landmark_app.camera.admission import Admission
+from landmark_app.camera.answer import answer
+from landmark_app.camera.follow import MOST_FACES, on_pair_frame
+from landmark_app.camera.live_view import live_view, settings_script
+from landmark_app.camera.visitor import Visitor
+from landmark_app.files.photo import NO_FACE, fit, on_pair_photo
+from landmark_app.files.uploads import uploaded
+from landmark_app.look.drawing import Drawing
+from landmark_app.look.tables import fact_texts, notice, pair_table, pair_values
+from landmark_app.model_facts import model_facts
+from landmark_app.models import Choice, Models
+from landmark_app.tabs.controls import SHOWN_AT_FIRST, Control, run_on_change, shown
+from landmark_app.tabs.photo import EXAMPLES, photo_input
 
 _READOUTS = {"fps": "Frames/s", "whole": "Whole frame", "server": "On the server", "faces": "Faces"}
 _NAMES = ("first", "second", "max_faces", "show")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from models import Models
+from landmark_app.models import Models
 
 _CONVOLUTIONS = 6
 _ROW = 30

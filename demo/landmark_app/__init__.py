@@ -1,0 +1,1 @@
+"""The app: its page, the networks behind it, and what it shows."""

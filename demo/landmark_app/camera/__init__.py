@@ -1,0 +1,1 @@
+"""The camera: frames from the browser, the visitor they belong to, faces sent back."""

@@ -1,0 +1,1 @@
+"""Photos and videos: uploads, what is found in them, results to download."""
