@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from pfld import moved
+
 if not (3, 10) <= sys.version_info[:2] <= (3, 12):
     raise ImportError(
         f"pfld needs Python 3.10 to 3.12, this is {sys.version_info.major}.{sys.version_info.minor}"
     )
+
+moved.install()
 
 __all__ = ["FaceLandmarker", "FaceTracker", "build_network", "read_picture", "reparameterize"]
 
