@@ -1,0 +1,24 @@
+"""Fixtures that tests of several folders share."""
+
+import pytest
+
+from pfld import read_picture
+from pfld.data.wflw_writer import write_wflw_layout
+from pfld.synthetic.faces import synthetic_faces
+from support.paths import PORTRAIT
+
+
+@pytest.fixture(scope="session")
+def portrait():
+    """The public-domain portrait, ``(H, W, 3)`` uint8 RGB; nobody may write into it."""
+    image = read_picture(PORTRAIT)
+    image.flags.writeable = False
+    return image
+
+
+@pytest.fixture
+def wflw(tmp_path):
+    """A data set of six synthetic training faces in WFLW's layout."""
+    folder = tmp_path / "wflw"
+    write_wflw_layout(synthetic_faces(6, size=160), folder, split="train")
+    return folder

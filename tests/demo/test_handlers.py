@@ -1,0 +1,453 @@
+"""What the app's page calls, without the page: frames, photos, videos, and all that is wrong with them."""
+
+import base64
+import copy
+import json
+import math
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from landmark_app.benchmark.measure import on_benchmark
+from landmark_app.camera.admission import Admission
+from landmark_app.camera.answer import read_settings
+from landmark_app.camera.follow import on_frame, on_pair_frame, on_streamed_frame
+from landmark_app.camera.frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
+from landmark_app.camera.visitor import Visitor
+from landmark_app.files.photo import on_pair_photo, on_photo
+from landmark_app.files.results import new_folder, remove_old
+from landmark_app.files.video import VideoOptions, on_video
+from landmark_app.look.charts import bar_chart, line_chart
+from landmark_app.look.drawing import Drawing
+from landmark_app.look.tables import face_table, notice, pair_table
+from landmark_app.models import Choice
+from pfld.landmarks import WFLW_TO_IBUG
+from pfld.media.video import VideoWriter
+from pfld.runtime.face import Face
+from pfld.tracking.jitter import JitterMeter
+from support.fake_models import SHAPE, FakeBackend, fake_models
+from support.paths import PORTRAIT
+
+ONNX = Choice("face", "onnx")
+SETTINGS = {"network": "face", "mode": "onnx", "smoothing": True, "max_faces": 2}
+PAIR = {"first": "face · train-time", "second": "face · reparameterized", "max_faces": 1}
+
+
+@pytest.fixture
+def models(monkeypatch, tmp_path):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    return fake_models(monkeypatch, folder)
+
+
+def data_url(image_rgb, suffix=".jpg"):
+    data = cv2.imencode(suffix, image_rgb[..., ::-1])[1].tobytes()
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+
+
+# Frames
+
+
+def test_a_frame_is_decoded_as_rgb():
+    image = np.full((40, 60, 3), (200, 120, 30), np.uint8)
+    assert_allclose(decode_frame(data_url(image)), image, atol=4)
+    assert_allclose(decode_frame(encode_frame(image)), image, atol=4)
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("", "no JPEG"),
+        ("hello", "no JPEG"),
+        ("data:image/jpeg;base64,!!!!", "no JPEG"),
+        ("data:image/jpeg;base64,aGVsbG8=", "no JPEG"),
+        (data_url(np.zeros((4, 4, 3), np.uint8), ".png"), "no JPEG"),
+        (data_url(np.zeros((20, 2000, 3), np.uint8)), "at most 1920 pixels"),
+        ("x" * (MOST_FRAME_LENGTH + 1), "at most 5000000 letters"),
+    ],
+    ids=["empty", "text", "not base64", "no picture", "png", "wide", "long"],
+)
+def test_what_is_no_frame_is_refused(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        decode_frame(text)
+
+
+def test_a_face_is_found_and_followed(models, portrait):
+    visitor = Visitor()
+    answers = [on_frame(models, visitor, portrait, i / 30, SETTINGS) for i in range(3)]
+    for answer in answers:
+        (face,) = answer["faces"]
+        assert len(face["points"]) == 196 and face["id"] == 1
+        x, y = np.reshape(face["points"], (98, 2)).mean(axis=0)
+        assert 180 < x < 270 and 70 < y < 190  # where the portrait's face is
+        assert len(face["axes"]) == 3 and len(face["pose"]) == 3
+        assert answer["network_ms"] <= answer["server_ms"]
+    json.dumps(answers)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [None, np.zeros((1, 1, 3), np.uint8), np.zeros((480, 640, 3), np.uint8)],
+    ids=["none", "one pixel", "black"],
+)
+def test_frames_without_a_face_are_ordinary(models, image):
+    answer = on_frame(models, Visitor(), image, 0.0, SETTINGS)
+    assert answer["faces"] == [] and answer["jitter"] == 0
+    pair = on_pair_frame(models, Visitor(), image, 0.0, PAIR)
+    assert pair["panes"] == [[], []] and pair["largest_px"] is None
+
+
+def test_a_frame_that_comes_after_a_later_one_is_passed_over(models, portrait):
+    visitor = Visitor()
+    on_frame(models, visitor, portrait, 1.0, SETTINGS)
+    assert on_frame(models, visitor, portrait, 0.97, SETTINGS) == {"late": True}
+    assert on_frame(models, visitor, portrait, 1.03, SETTINGS)["faces"]
+
+
+def test_a_clock_that_was_set_back_starts_afresh(models, portrait):
+    visitor = Visitor()
+    on_frame(models, visitor, portrait, 100.0, SETTINGS)
+    assert on_frame(models, visitor, portrait, 5.0, SETTINGS)["faces"]
+
+
+@pytest.mark.parametrize(
+    "change, time_s, reason",
+    [
+        ({"network": "other"}, 0, "no weights for other · onnx; there are face"),
+        ({"mode": "onnx-int8"}, 0, "no weights"),
+        ({"mode": None}, 0, "no weights"),
+        ({"max_faces": 0}, 0, "1 to 8 faces"),
+        ({"max_faces": 99}, 0, "1 to 8 faces"),
+        ({"max_faces": "many"}, 0, "numbers"),
+        ({"max_faces": math.inf}, 0, "numbers"),
+        ({"max_faces": {}}, 0, "numbers"),
+        ({}, 10**400, "numbers"),
+        ({}, float("nan"), "1 to 8 faces can be followed, got 2 at nan"),
+        ({}, "late", "numbers"),
+        ({}, None, "numbers"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(models, portrait, change, time_s, reason):
+    with pytest.raises(ValueError, match=reason):
+        on_frame(models, Visitor(), portrait, time_s, SETTINGS | change)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '"network"', "[" * 100_000, "{}" * 2, None, b"{}", {"network": "face"}],
+    ids=["empty", "cut", "list", "null", "text", "deep", "two", "none", "bytes", "object"],
+)
+def test_settings_are_a_json_object(text):
+    with pytest.raises(ValueError, match="settings are a JSON object"):
+        read_settings(text)
+
+
+def test_settings_are_read(models, portrait):
+    settings = read_settings('{"network": "face", "mode": "onnx", "max_faces": 1}')
+    assert len(on_frame(models, Visitor(), portrait, 0.0, settings)["faces"]) == 1
+
+
+def test_visitors_do_not_see_each_other(models, portrait):
+    one, other = Visitor(), Visitor()
+    empty = np.zeros_like(portrait)
+    for index in range(4):
+        seen = on_frame(models, one, portrait, index / 30, SETTINGS)
+        unseen = on_frame(models, other, empty, index / 30, SETTINGS)
+        assert len(seen["faces"]) == 1 and unseen["faces"] == []
+    moved = np.roll(portrait, 60, axis=1)
+    first = on_frame(models, other, moved, 4 / 30, SETTINGS)["faces"][0]
+    alone = on_frame(models, Visitor(), moved, 4 / 30, SETTINGS)["faces"][0]
+    assert first["points"] == alone["points"]
+
+
+def test_copies_of_visitors_start_anew(models, portrait):
+    visitor = Visitor()
+    on_frame(models, visitor, portrait, 5.0, SETTINGS)
+    fresh = copy.deepcopy(visitor)
+    assert fresh.time_s == -np.inf and fresh.lock is not visitor.lock
+
+
+def test_smoothing_may_change_from_frame_to_frame(models, portrait):
+    visitor = Visitor()
+    for index in range(6):
+        answer = on_frame(
+            models, visitor, portrait, index / 30, SETTINGS | {"smoothing": index > 2}
+        )
+        assert answer["faces"][0]["id"] == 1
+
+
+def test_flicker_of_steady_motion_is_none_however_frames_come():
+    meter, uneven = JitterMeter(frames=62), JitterMeter(frames=62)
+    for index in range(20):
+        meter.add(SHAPE * 100 + 3 * index, index / 30)
+    for index in (0, 1, 3, 4, 7, 8, 9, 11):
+        uneven.add(SHAPE * 100 + 3 * index, index / 30)
+    assert meter.value < 1e-6 and uneven.value < 1e-6
+
+
+def test_flicker_shows_noise_and_is_forgotten():
+    rng, meter = np.random.default_rng(0), JitterMeter(frames=62)
+    for index in range(40):
+        meter.add(SHAPE * 100 + rng.normal(0, 1, SHAPE.shape), index / 30)
+    assert meter.value > 0.01
+    meter.reset()
+    assert meter.value == 0
+
+
+def test_streamed_frames_come_back_drawn(models, portrait):
+    before = portrait.copy()
+    drawn, answer = on_streamed_frame(models, Visitor(), portrait, 0.0, SETTINGS, Drawing())
+    assert drawn.shape == portrait.shape and np.any(drawn != portrait)
+    assert_array_equal(portrait, before)
+    assert len(answer["faces"]) == 1
+
+
+def test_a_pair_is_compared_before_smoothing(monkeypatch, tmp_path, portrait):
+    shifts = {"train-time": 0.0, "reparameterized": 0.05, "onnx": 0.0}
+    models = fake_models(
+        monkeypatch, tmp_path, load=lambda _, mode: FakeBackend(mode, shift=shifts[mode])
+    )
+    answer = on_pair_frame(models, Visitor(), portrait, 0.0, PAIR)
+    (left,), (right,) = answer["panes"]
+    moved = np.subtract(right["points"], left["points"]).reshape(98, 2)
+    assert_allclose(np.linalg.norm(moved, axis=1), answer["largest_px"], atol=0.2)
+    assert answer["largest_px"] == pytest.approx(answer["mean_px"], rel=1e-3) and moved[0, 0] > 2
+    assert len(answer["network_ms"]) == 2
+    json.dumps(answer)
+
+
+def test_a_face_with_points_in_one_place_has_no_axes():
+    from pfld.runtime.face import Face
+
+    flat = face_to_json(Face(np.zeros((98, 2), np.float32), 1.0, 1.0))
+    assert flat["axes"] is None and flat["pose"] is None
+
+
+# Photos
+
+
+def test_a_photo_has_its_face(models):
+    photo = on_photo(models, str(PORTRAIT), ONNX)
+    assert len(photo.faces) == 1 and photo.image_rgb.shape == (512, 512, 3)
+    values = photo.to_dict(ONNX)
+    assert values["width"] == 512 and len(values["faces"][0]["landmarks"]) == 98
+    assert "<td>1</td>" in face_table(photo.faces)
+
+
+def test_a_photo_of_48_megapixels_is_looked_at(models, tmp_path, portrait):
+    large = np.zeros((6000, 8000, 3), np.uint8)
+    large[1000:4072, 2000:5072] = cv2.resize(portrait, (3072, 3072))
+    cv2.imwrite(str(tmp_path / "large.jpg"), large[..., ::-1])
+    (face,) = on_photo(models, str(tmp_path / "large.jpg"), ONNX).faces
+    x, y = face.landmarks.mean(axis=0)
+    assert 2000 + 6 * 180 < x < 2000 + 6 * 270 and 1000 + 6 * 70 < y < 1000 + 6 * 190
+
+
+def test_a_photo_of_one_pixel_has_no_face(models, tmp_path):
+    cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((1, 1, 3), np.uint8))
+    assert on_photo(models, str(tmp_path / "dot.png"), ONNX).faces == []
+    pair = on_pair_photo(models, str(tmp_path / "dot.png"), ONNX, ONNX)
+    assert pair.first == pair.second == [] and pair.comparison.largest_px is None
+
+
+def test_a_text_file_is_no_photo_and_its_folder_is_not_told(models, tmp_path):
+    path = tmp_path / "notes.jpg"
+    path.write_text("not a picture")
+    with pytest.raises(ValueError, match="this file is not a picture.*Choose a JPEG") as caught:
+        on_photo(models, str(path), ONNX)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_photo_through_two_networks(models):
+    pair = on_pair_photo(models, str(PORTRAIT), ONNX, Choice("face", "train-time"))
+    assert len(pair.first) == len(pair.second) == 1
+    assert pair.comparison.largest_px == 0
+
+
+# Videos
+
+
+def video(path, portrait, count=24, rate=12.0):
+    with VideoWriter(path, portrait.shape[:2], rate) as writer:
+        for index in range(count):
+            writer.write(np.roll(portrait, 2 * index, axis=1))
+    return path
+
+
+def test_a_video_comes_back_with_its_faces(models, tmp_path, portrait):
+    path = video(tmp_path / "a.mp4", portrait)
+    out = tmp_path / "out"
+    out.mkdir()
+    report = list(on_video(models, str(path), ONNX, out, VideoOptions()))[-1]
+    assert len(report.times_s) == len(report.latencies_ms) == 24 and not report.problem
+    assert all(report.faces)
+    rows = report.table.read_text().splitlines()
+    assert len(rows) == 25 and rows[0].startswith("source,frame,time_s,face_id")
+    copied = cv2.VideoCapture(str(report.video))
+    assert int(copied.get(cv2.CAP_PROP_FRAME_COUNT)) == 24
+    times, faces = report.main_face()
+    assert len(times) == 24 and {face.identity for face in faces} == {1}
+
+
+def test_of_a_video_with_a_broken_tail_the_rest_is_used(models, tmp_path, portrait):
+    path = tmp_path / "cut.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 12, (512, 512))
+    for index in range(24):
+        writer.write(np.roll(portrait, index, axis=1)[..., ::-1].copy())
+    writer.release()
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    report = list(on_video(models, str(path), ONNX, tmp_path, VideoOptions()))[-1]
+    assert 5 < len(report.times_s) < 20
+    assert "damaged" in report.problem and "of 24 frames" in report.problem
+    assert report.video.is_file() and report.table.is_file()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video" * 100], ids=["empty", "text"])
+def test_what_is_no_video_is_refused(models, tmp_path, content):
+    path = tmp_path / "notes.mp4"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="This file is not a video.*Choose an MP4") as caught:
+        next(on_video(models, str(path), ONNX, tmp_path, VideoOptions()))
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_video_that_is_too_long_is_refused(models, tmp_path, portrait):
+    path = video(tmp_path / "a.mp4", portrait)
+    with pytest.raises(ValueError, match="lasts 2 s; 1 s are the most"):
+        next(on_video(models, str(path), ONNX, tmp_path, VideoOptions(max_s=1)))
+
+
+def test_a_video_that_is_cancelled_leaves_nothing_behind(models, tmp_path, portrait, monkeypatch):
+    monkeypatch.setattr("landmark_app.files.video._TELL_EVERY_S", 0.0)
+    path = video(tmp_path / "a.mp4", portrait)
+    out = tmp_path / "out"
+    out.mkdir()
+    run = on_video(models, str(path), ONNX, out, VideoOptions())
+    next(run)
+    assert list(out.iterdir())
+    run.close()
+    assert not list(out.iterdir())
+
+
+# Models, places, benchmark
+
+
+def test_what_is_shipped_is_offered(models):
+    assert models.networks == ("face",)
+    assert models.modes("face") == ("train-time", "reparameterized", "onnx")
+    assert models.default == ONNX
+    assert [choice.mode for choice in models.default_pair] == ["train-time", "reparameterized"]
+
+
+def test_int8_is_offered_where_there_are_weights(monkeypatch, tmp_path):
+    models = fake_models(monkeypatch, tmp_path, ("face.onnx", "face-int8.onnx", "other.onnx"))
+    assert models.modes("face") == ("onnx", "onnx-int8")
+    assert models.networks == ("face", "other")
+    assert [choice.mode for choice in models.default_pair] == ["onnx", "onnx-int8"]
+
+
+@pytest.mark.parametrize("files", [(), ("other.onnx",)], ids=["none", "another"])
+def test_missing_weights_are_told(monkeypatch, tmp_path, files):
+    with pytest.raises(FileNotFoundError, match="weights"):
+        fake_models(monkeypatch, tmp_path, files)
+
+
+def test_a_model_is_loaded_once_and_a_broken_one_passed_over(monkeypatch, tmp_path):
+    loaded = []
+
+    def load(network, mode):
+        loaded.append(mode)
+        if mode == "train-time":
+            raise ValueError("damaged")
+        return FakeBackend(mode)
+
+    models = fake_models(monkeypatch, tmp_path, load=load)
+    assert [choice.mode for choice, _ in models.load()] == ["onnx", "reparameterized"]
+    assert list(models.load()) == []
+    assert sorted(loaded) == ["onnx", "reparameterized", "train-time"]
+    with pytest.raises(ValueError, match="face · train-time cannot be used: damaged"):
+        models.backend(Choice("face", "train-time"))
+
+
+def test_choices_are_read_as_they_are_written():
+    assert Choice.parse(str(ONNX)) == ONNX
+    with pytest.raises(ValueError, match="reads like"):
+        Choice.parse("ghostone")
+
+
+def test_places_are_limited_and_become_free():
+    places = Admission(2)
+    places.enter("a", 0.0)
+    places.enter("b", 1.0)
+    with pytest.raises(ValueError, match="2 cameras are on"):
+        places.enter("c", 2.0)
+    places.enter("a", 3.0)
+    places.enter("c", 6.5)
+    with pytest.raises(ValueError, match="room for one"):
+        Admission(0)
+
+
+def test_a_benchmark_tells_of_every_choice_and_what_failed(models, monkeypatch):
+    def measure(networks, modes, **_):
+        if modes == ["onnx"]:
+            raise ValueError("damaged")
+        return [f"{networks[0]} {modes[0]}"]
+
+    monkeypatch.setattr("landmark_app.benchmark.measure.measure_backends", measure)
+    monkeypatch.setattr("landmark_app.benchmark.measure.measure_memory", lambda network, mode: 1.0)
+    reports = on_benchmark(models)
+    assert next(reports).done == 0
+    *_, last = reports
+    assert last.current is None and last.done == last.total == 3
+    assert list(last.speeds.values()) == ["face train-time", "face reparameterized"]
+    assert last.problems == ["face · onnx: damaged"]
+
+
+def test_results_are_removed_when_they_are_old(tmp_path):
+    old, young = new_folder(tmp_path), new_folder(tmp_path)
+    (old / "a.png").write_bytes(b"")
+    os.utime(old, (0, 0))
+    upload = tmp_path / "upload"
+    upload.mkdir()
+    os.utime(upload, (0, 0))
+    assert remove_old(tmp_path, 60) == 1
+    assert sorted(tmp_path.iterdir()) == sorted([young, upload])
+
+
+# What is shown
+
+
+def test_text_of_visitors_is_shown_as_text():
+    assert "&lt;b&gt;" in notice("<b>")
+    assert "<script>" not in pair_table(("<script>", "b"))
+    assert "&lt;" in bar_chart("t", {"<": 1.0}, unit="ms")
+
+
+def test_charts_hold_their_lines_and_may_be_empty():
+    chart = line_chart("t", {"a": ([0, 1, 2], [1, 5, 2]), "none": ([], [])})
+    assert chart.count("<polyline") == 1 and "10" in chart
+    assert line_chart("t", {"none": ([], [])}) == "" and bar_chart("t", {}, unit="") == ""
+    assert line_chart("t", {"flat": ([3.0], [0.0])}).count("<polyline") == 1
+
+
+def test_drawing_takes_known_names_only():
+    assert Drawing.of(["boxes", "nonsense"]) == Drawing(points=False, contours=False, boxes=True)
+    assert Drawing.of(None) == Drawing(points=False, contours=False)
+
+
+def test_a_result_that_vanishes_while_old_ones_are_removed_is_no_error(tmp_path, monkeypatch):
+    old = new_folder(tmp_path)
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([self / "result-gone", old]))
+    assert remove_old(tmp_path, 60) == 1 and not old.exists()
+
+
+def test_faces_of_68_points_have_a_row_without_openings():
+    face = Face(100 * SHAPE[list(WFLW_TO_IBUG)], 0.9, 0.8)
+    table = face_table([face])
+    assert "<td>–</td>" in table and "<td>90 %</td>" in table

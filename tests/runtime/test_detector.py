@@ -1,0 +1,237 @@
+"""FaceDetector on a public-domain portrait, turned, scaled and repeated."""
+
+import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from pfld.runtime import detector as module
+from pfld.runtime.detector import DetectedFace, FaceDetector
+
+pytest.importorskip("mediapipe")
+
+EYES = np.array([[203.5, 102.5], [245.5, 107.5]])  # pupils in the portrait, by hand
+HEAD = (226, 120)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    detector = FaceDetector()
+    yield detector
+    detector.close()
+
+
+def noise(height, width):
+    values = np.random.default_rng(0).normal(120, 20, (height, width, 3))
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def pasted(portrait, spots, *, height=768, width=1024):
+    """Heads of the portrait, each ``spots`` row x, y, size, on noise."""
+    picture = noise(height, width)
+    for x, y, size in spots:
+        head = cv2.resize(portrait[20:220, 126:326], (size, size), interpolation=cv2.INTER_AREA)
+        picture[y : y + size, x : x + size] = head
+    return picture
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_the_portrait_has_one_face_with_its_eyes_where_they_are(detector, portrait, thorough):
+    (face,) = detector(portrait, thorough=thorough)
+    assert_allclose(face.eyes, EYES, atol=5)
+    assert (face.box[:2] < EYES.min(axis=0)).all() and (face.box[2:] > EYES.max(axis=0)).all()
+    assert face.box.dtype == face.eyes.dtype == np.float32
+    assert 60 < face.box[2] - face.box[0] < 130
+    assert 0.8 < face.score <= 1
+
+
+@pytest.mark.parametrize("degrees", range(0, 360, 30))
+def test_thorough_finds_a_head_at_any_roll_the_right_way_up(detector, portrait, degrees):
+    # cv2 turns counter-clockwise.
+    matrix = cv2.getRotationMatrix2D(HEAD, -degrees, 1.0)
+    matrix[:, 2] += np.array([300, 260]) - HEAD
+    turned = cv2.warpAffine(portrait, matrix, (640, 480))
+    expected = EYES @ matrix[:, :2].T + matrix[:, 2]
+    (face,) = detector(turned, thorough=True)
+    assert_allclose(face.eyes, expected, atol=8)
+    own_roll = math.atan2(*(EYES[1] - EYES[0])[::-1])
+    difference = math.remainder(face.roll - own_roll - math.radians(degrees), math.tau)
+    assert abs(math.degrees(difference)) < 12
+
+
+def test_thorough_finds_a_crowd_of_every_size(detector, portrait):
+    sizes = [90, 100, 110, 120, 130, 140, 150, 160, 170, 180]
+    spots = [
+        (20 + 195 * (i % 5), 10 + 190 * (i // 5), size) for i, size in enumerate(sizes + sizes)
+    ]
+    faces = detector(pasted(portrait, spots), thorough=True)
+    assert len(faces) == 20
+    middles = np.array([(face.box[:2] + face.box[2:]) / 2 for face in faces])
+    for x, y, size in spots:
+        away = np.abs(middles - (x + size / 2, y + size / 2)).max(axis=1)
+        assert away.min() < size / 5
+
+
+def test_faces_come_largest_first_and_max_faces_keeps_the_largest(detector, portrait):
+    picture = pasted(portrait, [(30, 40, 160), (600, 300, 380), (250, 400, 250)])
+    faces = detector(picture, thorough=True)
+    sides = [face.box[2] - face.box[0] for face in faces]
+    assert len(faces) == 3 and sides == sorted(sides, reverse=True)
+    largest = FaceDetector(max_faces=1)(picture, thorough=True)
+    assert [face.box.tolist() for face in largest] == [faces[0].box.tolist()]
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_a_large_picture_gives_the_same_places_scaled(detector, portrait, thorough):
+    large = cv2.resize(portrait, None, fx=9, fy=9)
+    (face,) = detector(large, thorough=thorough)
+    assert_allclose(face.eyes, EYES * 9, atol=45)
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_folds_of_cloth_are_no_faces(detector, portrait, thorough):
+    assert len(detector(cv2.resize(portrait, (640, 480)), thorough=thorough)) == 1
+
+
+def test_the_eye_on_the_left_of_an_upright_picture_comes_first_in_a_mirror_too(detector, portrait):
+    (face,) = detector(portrait[:, ::-1])
+    assert_allclose(face.eyes, [(512 - x, y) for x, y in EYES[::-1]], atol=9)
+
+
+def test_a_box_may_reach_over_the_edge(detector, portrait):
+    (face,) = detector(portrait[80:, 200:])
+    assert face.box[0] < 0
+
+
+def test_a_surer_detector_finds_less(portrait):
+    assert FaceDetector(min_score=0.99)(portrait) == []
+    assert FaceDetector(min_score=0.99)(portrait, thorough=True) == []
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((1, 1, 3), np.uint8),
+        np.zeros((0, 7, 3), np.uint8),
+        np.full((1, 3000, 3), 255, np.uint8),
+        np.full((3000, 1, 3), 255, np.uint8),
+        np.zeros((480, 640, 3), np.uint8),
+        noise(480, 640),
+    ],
+    ids=["pixel", "empty", "row", "column", "black", "noise"],
+)
+def test_no_face_gives_an_empty_list(detector, picture, thorough):
+    assert detector(picture, thorough=thorough) == []
+
+
+@pytest.mark.parametrize(
+    ("picture", "given"),
+    [
+        (None, "NoneType"),
+        ([[1, 2], [3, 4]], "list"),
+        (np.zeros((4, 4), np.uint8), r"\(4, 4\)"),
+        (np.zeros((4, 4, 4), np.uint8), r"\(4, 4, 4\)"),
+        (np.zeros((4, 4, 3), np.float32), "float32"),
+    ],
+    ids=["none", "list", "grey", "alpha", "float"],
+)
+def test_what_is_no_picture_is_refused_by_name(detector, picture, given):
+    with pytest.raises(ValueError, match=given):
+        detector(picture)
+
+
+@pytest.mark.parametrize("limits", [{"min_score": 0}, {"min_score": 1.5}, {"max_faces": 0}])
+def test_limits_out_of_range_are_refused(limits):
+    with pytest.raises(ValueError, match="min_score must be in 0..1, max_faces"):
+        FaceDetector(**limits)
+
+
+def test_any_memory_layout_is_read_and_left_as_it_is(detector, portrait):
+    expected = detector(portrait)[0].box
+    strided = np.asfortranarray(portrait)
+    strided.flags.writeable = False
+    assert_allclose(detector(strided)[0].box, expected)
+    assert_allclose(strided, portrait)
+
+
+def test_calls_from_several_threads_and_in_any_order_agree(detector, portrait):
+    pictures = [portrait, portrait[:, ::-1], noise(300, 300)] * 8
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(detector, pictures))
+    for picture, faces in zip(pictures, together):
+        assert [face.box.tolist() for face in faces] == [
+            face.box.tolist() for face in detector(picture)
+        ]
+
+
+def test_a_closed_detector_can_be_called_again(portrait):
+    detector = FaceDetector()
+    before = detector(portrait)[0].box
+    detector.close()
+    assert_allclose(detector(portrait)[0].box, before)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux does")
+def test_a_detector_that_is_dropped_or_closed_leaves_no_threads(portrait):
+    def threads():
+        return len(os.listdir("/proc/self/task"))
+
+    before = threads()
+    closed = FaceDetector()
+    for detector in (FaceDetector(), closed):
+        detector(portrait)
+    assert threads() > before
+    del detector
+    closed.close()
+    assert threads() <= before + 1  # a thread on its way out still counts
+
+
+def test_roll_is_clockwise_and_covers_the_whole_turn():
+    def roll(*eyes):
+        return DetectedFace(np.zeros(4, np.float32), 1.0, np.array(eyes, np.float32)).roll
+
+    assert roll((0, 0), (10, 0)) == 0
+    assert roll((0, 0), (10, 10)) == pytest.approx(math.pi / 4)
+    assert roll((0, 0), (0, -10)) == pytest.approx(-math.pi / 2)
+    assert abs(roll((10, 0), (0, 0))) == pytest.approx(math.pi)
+
+
+def test_importing_is_light_and_detecting_is_silent_without_torch():
+    code = (
+        "import sys; from pfld.runtime.detector import FaceDetector\n"
+        "assert not {'mediapipe', 'cv2', 'torch'} & set(sys.modules)\n"
+        "import numpy as np; FaceDetector()(np.zeros((99, 99, 3), np.uint8), thorough=True)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_is_not_chatter_still_reaches_standard_error(capfd):
+    with module.without_chatter():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
+        os.write(2, b"E0000 something is broken\n")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "E0000 something is broken\nafterwards\n"
+
+
+def test_standard_error_comes_back_after_a_failure(capfd):
+    with pytest.raises(KeyError), module.without_chatter():
+        os.write(2, b"reason\n")
+        raise KeyError
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "reason\nafterwards\n"
+
+
+def test_without_mediapipe_the_message_says_what_to_install(monkeypatch, portrait):
+    monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
+    with pytest.raises(ImportError, match="pip install mediapipe==0.10.21"):
+        FaceDetector()(portrait)

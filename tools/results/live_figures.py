@@ -1,0 +1,155 @@
+"""How the app does live: ``python tools/results/live_figures.py``.
+
+Starts demo/app.py, opens it in headless Chromium with a 640 x 480, 30 frames/s film as its camera, and
+prints, for every mode of a network, frames/s shown, latencies, and for a while of the quickest how much
+memory the app takes. Browser and app share this machine, so nothing else should run on it.
+``--pictures docs`` keeps what is then seen as live.jpg and side-by-side.jpg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+FRAMES, RATE = 90, 30
+START_S = 120.0
+
+SETTLE_S = 4.0  # after a change of mode; medians are taken over 120 frames
+
+
+@contextmanager
+def running_app(folder: Path, network: str) -> Iterator[tuple[str, psutil.Process, float]]:
+    """Address and process of the app, and how many seconds it took to serve its first page."""
+    log = folder / "log.txt"
+    command = [sys.executable, str(ROOT / "demo" / "app.py"), "--network", network]
+    start = time.monotonic()
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        while (found := re.search(r"Open (http\S+)", log.read_text())) is None:
+            if process.poll() is not None or time.monotonic() - start > START_S:
+                raise RuntimeError(f"the app did not start: {log.read_text()}")
+            time.sleep(0.05)
+        yield found[1], psutil.Process(process.pid), time.monotonic() - start
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def open_page(folder: Path, address: str) -> Iterator[Page]:
+    from support.fake_camera import CHROMIUM, QUIET, camera_flags, portrait, write_camera
+
+    film = [portrait(index / FRAMES) for index in range(FRAMES)]
+    camera = write_camera(folder / "camera.y4m", film, RATE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=[*QUIET, *camera_flags(camera)]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+        page.goto(address)
+        page.get_by_role("tab", name="Live", exact=True).first.wait_for()
+        yield page
+        browser.close()
+
+
+def state(page: Page, view: str) -> dict[str, Any]:
+    return page.evaluate(f"() => document.querySelector('{view} .pf-live').live")
+
+
+def start_camera(page: Page, tab: str, view: str) -> float:
+    """Starts a view's camera; seconds until its first face."""
+    page.get_by_role("tab", name=tab, exact=True).first.click()
+    page.click(f"{view} .pf-start")
+    page.wait_for_function(f"() => document.querySelector('{view} .pf-live').live.faces > 0")
+    return state(page, view)["firstFaceMs"] / 1000
+
+
+def frame_rate(page: Page, view: str, seconds: float) -> float:
+    time.sleep(SETTLE_S)
+    shown, start = state(page, view)["shown"], time.monotonic()
+    time.sleep(seconds)
+    return (state(page, view)["shown"] - shown) / (time.monotonic() - start)
+
+
+def cell(page: Page, name: str) -> str:
+    return page.inner_text(f"#live-view [data-read={name}]").replace("\n", " ")
+
+
+def memory_mib(process: psutil.Process) -> float:
+    return sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / 2**20
+
+
+def keep_picture(page: Page, folder: Path | None, name: str) -> None:
+    if folder is not None:
+        page.screenshot(path=folder / name, type="jpeg", quality=85)
+
+
+def report_live(
+    page: Page, process: psutil.Process, seconds: float, minutes: float, pictures: Path | None
+) -> None:
+    print(f"live: first face after {start_camera(page, 'Live', '#live-view'):.2f} s")
+    for mode in ("ONNX int8", "Re-parameterized", "Train-time", "ONNX"):
+        page.get_by_label(mode, exact=True).first.check()
+        rate = frame_rate(page, "#live-view", seconds)
+        cells = ", ".join(f"{name} {cell(page, name)}" for name in ("network", "server", "whole"))
+        print(f"live, {mode}: {rate:.1f} frames/s, {cells}", flush=True)
+    if minutes:
+        before, start = state(page, "#live-view")["shown"], time.monotonic()
+        for minute in range(round(minutes) + 1):
+            time.sleep(max(0, start + 60 * minute - time.monotonic()))
+            print(f"memory after {minute} min: {memory_mib(process):.1f} MiB", flush=True)
+        shown = state(page, "#live-view")["shown"] - before
+        print(f"live over that time: {shown / (time.monotonic() - start):.1f} frames/s")
+    keep_picture(page, pictures, "live.jpg")
+    page.click("#live-view .pf-stop")
+
+
+def report_pair(page: Page, seconds: float, pictures: Path | None) -> None:
+    start_camera(page, "Side by side", "#pair-view")
+    print(f"side by side: {frame_rate(page, '#pair-view', seconds):.1f} frames/s")
+    for row in page.locator("#pair-view tr").all_inner_texts():
+        print("  " + row.replace("\n", " "))
+    keep_picture(page, pictures, "side-by-side.jpg")
+    page.click("#pair-view .pf-stop")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--network", default="ghostone-heatmap", help="shown (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=15, help="for each mode, in s (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=5, help="of watching memory, in min (default: %(default)s)"
+    )
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of both tabs")
+    arguments = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_app(Path(name), arguments.network) as (address, process, served_s),
+        open_page(Path(name), address) as page,
+    ):
+        print(f"first page served {served_s:.1f} s after the start")
+        report_live(page, process, arguments.seconds, arguments.minutes, arguments.pictures)
+        report_pair(page, arguments.seconds, arguments.pictures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""Random input to everything that reads what others made: ``python tools/stress/fuzz.py --seconds 300``.
+
+Half of each target's time goes to Hypothesis, half to Atheris, which is guided by what input reaches in
+Python code, where it is installed (``pip install atheris``); else all to Hypothesis. Whatever a target
+raises but ValueError and OSError is a finding, as are crashes and hangs: the input is saved, and the exit
+status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from itertools import count
+from pathlib import Path
+from typing import NoReturn
+
+from fuzz_targets import TARGETS, seeds_of
+from pfld.commands.arguments import positive
+
+ROOT = Path(__file__).parents[2]
+FOUND = 1  # exit status
+_HANGS_S = 30  # so long no input may take
+_LONGEST = 100_000  # bytes of an input
+_GUIDED_BY = ("pfld", "PIL", "landmark_app")
+
+
+class Watched:
+    """A target that keeps what it is given until it is done, and is not waited for."""
+
+    def __init__(self, name: str, folder: Path, saved: Path) -> None:
+        self.calls = 0
+        self._target = TARGETS[name]
+        self._folder = folder
+        self._saved = saved
+        signal.signal(signal.SIGALRM, _hang)
+
+    def __call__(self, data: bytes) -> None:
+        self.calls += 1
+        self._saved.write_bytes(data)
+        signal.alarm(_HANGS_S)
+        try:
+            self._target(data, self._folder)
+        except (ValueError, OSError):
+            pass
+        finally:
+            signal.alarm(0)
+
+
+def _hang(*_: object) -> NoReturn:
+    raise AssertionError(f"not done after {_HANGS_S} s")
+
+
+def fuzz_with_hypothesis(watched: Watched, seeds: list[bytes], seconds: float) -> None:
+    """Edits of the seeds and bytes of no kind; a failing input is made as small as can be."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+    from hypothesis import strategies as st
+
+    edit = st.tuples(st.floats(0, 1), st.integers(0, 8), st.binary(max_size=8))
+    edits = st.tuples(
+        st.sampled_from(seeds), st.lists(edit, min_size=1, max_size=12), st.floats(0.3, 1.5)
+    )
+    inputs = edits.map(lambda parts: edited(*parts)) | st.binary(max_size=300)
+    end = time.monotonic() + seconds
+    for number in count(time.time_ns()):
+        if time.monotonic() > end:
+            return
+
+        @seed(number)
+        @settings(
+            max_examples=50, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate, Phase.shrink],
+        )  # fmt: skip
+        @given(inputs)
+        def run(data: bytes) -> None:
+            watched(data)
+
+        run()
+
+
+def edited(data: bytes, edits: list[tuple[float, int, bytes]], kept: float) -> bytes:
+    """The bytes with some replaced by others, and cut off after a part."""
+    for place, length, put in edits:
+        start = int(place * len(data))
+        data = data[:start] + put + data[start + length :]
+    return data[: int(kept * len(data))]
+
+
+def fuzz_with_atheris(
+    watched: Watched, seeds: list[bytes], seconds: float, folder: Path
+) -> NoReturn:
+    """Input that reaches new code is kept and varied."""
+    import atheris
+
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for index, data in enumerate(seeds):
+        (corpus / str(index)).write_bytes(data)
+    options = [
+        f"-max_total_time={max(round(seconds), 1)}",
+        f"-max_len={_LONGEST}",
+        "-rss_limit_mb=6000",
+    ]
+    options += [f"-artifact_prefix={folder}/", "-print_final_stats=1"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], watched)
+    atheris.Fuzz()
+    raise AssertionError("Atheris ends the process")
+
+
+def work(name: str, engine: str, seconds: float, saved: Path) -> int:
+    """Fuzzes one target in this process, with the input of the moment in ``saved``."""
+    warnings.simplefilter("ignore")
+    sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "tests")]
+    guided: AbstractContextManager[None] = nullcontext()
+    if engine == "atheris":
+        import atheris
+
+        guided = atheris.instrument_imports(include=list(_GUIDED_BY))
+    with tempfile.TemporaryDirectory() as folder, guided:
+        own = Path(folder) / "target"
+        own.mkdir()
+        seeds = seeds_of(name, Path(folder))
+        watched = Watched(name, own, saved)
+        for data in seeds:  # imports what is to be guided by
+            watched(data)
+        if engine == "atheris":
+            fuzz_with_atheris(watched, seeds, seconds, Path(folder))
+        try:
+            fuzz_with_hypothesis(watched, seeds, seconds)
+        except Exception:
+            traceback.print_exc()
+            return FOUND
+        print(f"Done {watched.calls} runs")
+    saved.unlink()
+    return 0
+
+
+def fuzz(name: str, engine: str, seconds: float, out: Path) -> bool:
+    """Fuzzes one target in a process of its own, says how it went; whether something was found."""
+    out.mkdir(parents=True, exist_ok=True)
+    saved = out / f"{name}-{engine}-{time.time_ns()}"
+    command = [sys.executable, __file__, "--seconds", str(seconds), "--target", name]
+    command += ["--engine", engine, "--saved", str(saved)]
+    start = time.monotonic()
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            timeout=seconds + 4 * _HANGS_S,
+        )  # fmt: skip
+        status, said = done.returncode, done.stdout
+    except subprocess.TimeoutExpired:
+        status, said = None, "no end"
+    runs = re.findall(r"Done (\d+) runs", said)
+    about = f"{name:12} {engine:11} {time.monotonic() - start:5.0f} s  "
+    if status == 0 and runs:
+        print(f"{about}{runs[-1]:>8} runs, nothing found", flush=True)
+        saved.unlink(missing_ok=True)
+        return False
+    print(f"{about}FOUND, status {status}, input in {saved}\n{said[-3000:]}", flush=True)
+    return True
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fuzzes the targets asked for, one after the other; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="tools/stress/fuzz.py", description=__doc__)
+    parser.add_argument("--seconds", type=positive, default=300, help="in total (default 300)")
+    parser.add_argument(
+        "--target", action="append", choices=TARGETS, help="may be given again (default all)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/fuzz"), help="folder of findings (default runs/fuzz)"
+    )
+    parser.add_argument("--engine", help=argparse.SUPPRESS)
+    parser.add_argument("--saved", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    if arguments.saved:
+        return work(arguments.target[0], arguments.engine, arguments.seconds, arguments.saved)
+    engines = ["hypothesis"]
+    if importlib.util.find_spec("atheris"):
+        engines.append("atheris")
+    jobs = [(name, engine) for name in arguments.target or TARGETS for engine in engines]
+    seconds = max(arguments.seconds // len(jobs), 1)
+    found = [fuzz(name, engine, seconds, arguments.out) for name, engine in jobs]
+    return FOUND if any(found) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,248 @@
+"""What tools/stress/fuzz.py calls with random input, and what it begins with. Needs demo and tests to import from."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from landmark_app.models import Models
+
+_MOST_FRAMES = 20  # of a video
+
+# Takes an input and a folder of its own.
+Target = Callable[[bytes, Path], object]
+
+
+def picture(data: bytes, folder: Path) -> None:
+    from pfld.media.pictures import read_image, read_picture
+
+    path = folder / "a.jpg"
+    path.write_bytes(data)
+    for read in (read_picture, read_image):
+        read(path)
+
+
+def frame(data: bytes, folder: Path) -> None:
+    from landmark_app.camera.frames import decode_frame
+
+    decode_frame("data:image/jpeg;base64," + base64.b64encode(data).decode())
+
+
+def lines(data: bytes, folder: Path) -> None:
+    from pfld.data.annotations import read_faces
+    from support.bad_annotations import LINE
+
+    path = folder / "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_train.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(LINE.encode() + b"\n" + data)
+    read_faces(folder, "train")
+
+
+def points(data: bytes, folder: Path) -> None:
+    from pfld.data.annotations import read_faces
+
+    (folder / "a.pts").write_bytes(data)
+    read_faces(folder, "train")
+
+
+def safetensors(data: bytes, folder: Path) -> None:
+    from pfld.weights import load_weights
+
+    (folder / "a.safetensors").write_bytes(data)
+    load_weights(folder / "a.safetensors")
+
+
+def header(data: bytes, folder: Path) -> None:
+    safetensors(struct.pack("<Q", len(data)) + data, folder)
+
+
+def checkpoint(data: bytes, folder: Path) -> None:
+    from pfld.weights import load_weights
+
+    (folder / "a.pth").write_bytes(data)
+    load_weights(folder / "a.pth")
+
+
+def graph(data: bytes, folder: Path) -> None:
+    from pfld.runtime.backends import load_backend
+
+    (folder / "a.onnx").write_bytes(data)
+    load_backend(folder / "a.onnx")
+
+
+def metadata(data: bytes, folder: Path) -> None:
+    from pfld.weights.metadata import WeightMetadata
+
+    strings = json.loads(data)
+    if isinstance(strings, dict) and all(isinstance(value, str) for value in strings.values()):
+        WeightMetadata.from_strings(strings).build()
+
+
+def video(data: bytes, folder: Path) -> None:
+    from pfld.media.video import VideoReader
+
+    (folder / "a.mp4").write_bytes(data)
+    with VideoReader(folder / "a.mp4") as reader:
+        for _ in islice(reader, _MOST_FRAMES):
+            pass
+
+
+def page(data: bytes, folder: Path) -> None:
+    """What a page sends with a frame: settings, a time and, of no use there, a path; a line each."""
+    import numpy as np
+
+    from landmark_app.camera.answer import read_settings
+    from landmark_app.camera.follow import on_frame, on_pair_frame
+    from landmark_app.camera.visitor import Visitor
+    from landmark_app.files.uploads import uploaded
+
+    text, _, rest = data.decode(errors="surrogateescape").partition("\n")
+    time_s, _, path = rest.partition("\n")
+    if refused(lambda: uploaded(path, folder)) is None:
+        raise AssertionError(f"{path!r} is no upload")
+    settings, when = read_settings(text), json.loads(time_s)
+    image = np.zeros((64, 64, 3), np.uint8)
+    for look in (on_frame, on_pair_frame):
+        refused(lambda look=look: look(app_models(), Visitor(), image, when, settings))
+
+
+@cache
+def app_models() -> Models:
+    """The app's models, which find nothing."""
+    from landmark_app.models import Models
+    from support.fake_models import FakeBackend
+
+    models = Models("ghostone", load=lambda network, mode: FakeBackend(mode))
+    models.detector = lambda image, thorough=False: []
+    return models
+
+
+def refused(call: Callable[[], object]) -> Exception | None:
+    """Why it is, if it is."""
+    try:
+        call()
+    except (ValueError, OSError) as error:
+        return error
+    return None
+
+
+def seeds_of(name: str, folder: Path) -> list[bytes]:
+    """What to begin with; files are made in the folder."""
+    return _SEEDS[name](folder)
+
+
+def _picture_seeds(folder: Path) -> list[bytes]:
+    from support.bad_pictures import NO_PICTURES, PICTURES
+
+    return [*NO_PICTURES.values(), *PICTURES.values()]
+
+
+def _frame_seeds(folder: Path) -> list[bytes]:
+    return [data for data in _picture_seeds(folder) if data[:2] == b"\xff\xd8"]
+
+
+def _line_seeds(folder: Path) -> list[bytes]:
+    from support.bad_annotations import LINE, MISSING_PICTURES, NO_LINES
+
+    texts = [LINE, *NO_LINES.values(), *MISSING_PICTURES.values()]
+    return [text.encode() for text in texts]
+
+
+def _point_seeds(folder: Path) -> list[bytes]:
+    from support.bad_annotations import NO_PTS
+
+    return [text.encode() for text in NO_PTS.values()]
+
+
+def _header_seeds(folder: Path) -> list[bytes]:
+    tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    files = [{"__metadata__": about, "fc.bias": tensor} for about in _abouts()]
+    return [*(json.dumps(file).encode() for file in files), b"{}"]
+
+
+def _safetensors_seeds(folder: Path) -> list[bytes]:
+    return [struct.pack("<Q", len(text)) + text + bytes(4) for text in _header_seeds(folder)]
+
+
+def _metadata_seeds(folder: Path) -> list[bytes]:
+    return [json.dumps(about).encode() for about in _abouts()]
+
+
+def _abouts() -> list[dict[str, str]]:
+    """What files with either head say."""
+    from pfld.weights.metadata import HEADS
+    from support.bad_weights import METADATA
+
+    return [replace(METADATA, head=head).to_strings() for head in HEADS]
+
+
+def _checkpoint_seeds(folder: Path) -> list[bytes]:
+    import torch
+
+    state = {
+        "conv8.0.weight": torch.zeros(32, 1, 6, 6),
+        "fc.bias": torch.zeros(196),
+        "conv3_1.inv_res.0.0.weight": torch.zeros(1),
+    }
+    path = folder / "a.pth"
+    made = []
+    for zipped in (True, False):  # as PyTorch writes them since 1.6, and before
+        torch.save(state, path, _use_new_zipfile_serialization=zipped)
+        made.append(path.read_bytes())
+    return made
+
+
+def _graph_seeds(folder: Path) -> list[bytes]:
+    from support.bad_weights import graph as write
+
+    write(folder / "a.onnx")
+    return [(folder / "a.onnx").read_bytes()]
+
+
+def _video_seeds(folder: Path) -> list[bytes]:
+    from support.bad_videos import avi, mp4
+
+    made = []
+    for write in (mp4, avi):
+        write(folder / "a.mp4", 4)
+        made.append((folder / "a.mp4").read_bytes())
+    return made
+
+
+def _page_seeds(folder: Path) -> list[bytes]:
+    settings = {"network": "ghostone", "mode": "onnx", "smoothing": True, "max_faces": 2}
+    pair = {"first": "ghostone · onnx", "second": "ghostone · train-time", "max_faces": 1}
+    return [
+        f"{json.dumps(settings)}\n0.5\n/etc/passwd".encode(),
+        f"{json.dumps(pair)}\n1e3\n../../secret".encode(),
+    ]
+
+
+_SEEDS: dict[str, Callable[[Path], list[bytes]]] = {
+    "picture": _picture_seeds,
+    "frame": _frame_seeds,
+    "lines": _line_seeds,
+    "points": _point_seeds,
+    "safetensors": _safetensors_seeds,
+    "header": _header_seeds,
+    "checkpoint": _checkpoint_seeds,
+    "graph": _graph_seeds,
+    "metadata": _metadata_seeds,
+    "video": _video_seeds,
+    "page": _page_seeds,
+}
+
+TARGETS: dict[str, Target] = {
+    target.__name__: target
+    for target in (
+        picture, frame, lines, points, safetensors, header, checkpoint, graph, metadata, video, page,
+    )
+}  # fmt: skip

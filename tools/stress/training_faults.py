@@ -1,0 +1,250 @@
+"""Kills training at random moments: ``python tools/stress/training_faults.py --kills 50``.
+
+Trains a tiny network on drawn faces once undisturbed, then again and again, killed with SIGKILL and
+resumed until it is finished, until there have been as many kills as asked for. What a run ends with
+must be what the undisturbed one ended with, and no kill may cost a good checkpoint. Prints one line
+per fact; the exit status is 1 where one of them is not as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pfld.data.wflw_writer import write_wflw_layout
+from pfld.synthetic.faces import synthetic_faces
+from pfld.training.checkpoints import load_checkpoint
+from pfld.weights import load_weights
+
+ROOT = Path(__file__).parents[2]
+STEPS = 60
+OPTIONS = [
+    "--width-multiplier", "0.25", "--num-conv-branches", "1", "--input-size", "96",
+    "--batch-size", "8", "--faces", str(8 * STEPS), "--validation-fraction", "0.2",
+    "--evaluate-every", "240", "--checkpoint-minutes", "0.001",
+]  # fmt: skip
+FACES = 80
+TOLERANCE = 1e-5  # of weights and losses
+POLL_S = 0.002  # between looks at the run
+GIVEN_UP_S = 600.0  # for one start of train.py
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folders of one run."""
+
+    data: Path
+    out: Path
+    cache: Path
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """train.py, resuming what there is."""
+        command = [sys.executable, str(ROOT / "train.py"), *OPTIONS, "--resume"]
+        folders = ["--data", str(self.data), "--out", str(self.out), "--cache", str(self.cache)]
+        return subprocess.Popen(
+            [*command, *folders],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+
+    def newest(self, report: Callable[[str], None] = lambda line: None) -> int:
+        """Step of the newest checkpoint that can be read; 0 where there is none."""
+        found = load_checkpoint(self.out, report)
+        return 0 if found is None else found[0]
+
+    def files(self) -> set[Path]:
+        """All that is in the run's folders now, but what is in the cache's entries."""
+        return {*self.out.glob("*"), *self.out.glob("tensorboard/*"), *self.cache.glob("*")}
+
+    def has_cache(self) -> bool:
+        return any(self.cache.glob("[!.]*"))
+
+
+# What a kill waits for, among the files that are new since the process was started: with how much
+# patience after it, in seconds.
+MOMENTS: dict[str, tuple[str, float]] = {
+    "while the cache is written": (".building-*", 0.3),
+    "while a checkpoint is written": ("step-*.partial", 0.03),
+    "once a checkpoint is there": ("step-*.pt", 0.3),
+    "after a few steps": ("events.out.*", 3.0),
+    "while results are written": ("*.safetensors", 5.0),
+}
+ANY_TIME = "at any time"
+
+
+@dataclass
+class Record:
+    """What came of all kills.
+
+    Attributes:
+        phases: How often a process was killed doing what.
+        older: Kills after which the newest readable checkpoint was older than before.
+        damaged: Checkpoints that could not be read after a kill.
+        different: What finished runs had that the undisturbed one has not.
+        largest: Difference of a weight or loss.
+    """
+
+    phases: Counter[str] = field(default_factory=Counter)
+    older: int = 0
+    damaged: list[str] = field(default_factory=list)
+    runs: int = 0
+    different: list[str] = field(default_factory=list)
+    largest: float = 0.0
+
+
+def kill_once(run: Run, rng: np.random.Generator, length_s: float, record: Record) -> bool:
+    """Starts the run and kills it at a random moment; False where it was finished before that.
+
+    Raises:
+        TimeoutError: When it neither ends nor comes to that moment.
+    """
+    still_to_come = [name for name in MOMENTS if "cache" not in name or not run.has_cache()]
+    moment = str(rng.choice([ANY_TIME, ANY_TIME, *still_to_come]))
+    pattern, patience_s = MOMENTS.get(moment, ("", length_s))
+    patience_s *= rng.random()
+    step, before = run.newest(), run.files()
+    process = run.start()
+    begun = time.monotonic()
+    due_s = begun + patience_s if not pattern else float("inf")
+    while process.poll() is None and time.monotonic() < due_s:
+        if due_s == float("inf") and any(p.match(pattern) for p in run.files() - before):
+            due_s = time.monotonic() + patience_s
+        if time.monotonic() - begun > GIVEN_UP_S:
+            process.kill()
+            raise TimeoutError(f"train.py was not done after {GIVEN_UP_S:.0f} s")
+        time.sleep(POLL_S)
+    if process.poll() is not None:
+        if process.returncode != 0:
+            record.different.append(f"exit status {process.returncode}")
+        return False
+    process.kill()
+    if process.wait() == 0:  # it ended between the last look and the kill
+        return False
+    now = run.newest(record.damaged.append)
+    record.older += now < step
+    phase = phase_of(run, run.files() - before)
+    record.phases[phase] += 1
+    kills = sum(record.phases.values())
+    print(f"kill {kills}, {moment}: {phase}, step {now}", file=sys.stderr, flush=True)
+    return True
+
+
+def phase_of(run: Run, new: set[Path]) -> str:
+    """What a killed process was at, by the files that are new since it was started."""
+    names = [path.name for path in new]
+    if any(name.startswith(".building-") for name in names):
+        return "writing the cache"
+    if any(name.endswith((".partial", ".part")) for name in names):
+        return "writing a file"
+    if (run.out / f"step-{STEPS:08d}.pt").exists():
+        return "finishing"
+    if any(name.startswith("events.out.") for name in names):
+        return "stepping"
+    return "starting"
+
+
+def compare(run: Run, undisturbed: Run, record: Record) -> None:
+    """Notes where a finished run is not as the undisturbed one."""
+    record.runs += 1
+    mine, theirs = (weights_and_losses(each.out) for each in (run, undisturbed))
+    if mine.keys() != theirs.keys():
+        record.different.append(f"run {record.runs} has other weights or log rows")
+        return
+    for name, value in mine.items():
+        difference = float((value - theirs[name]).abs().max()) if value.numel() else 0.0
+        record.largest = max(record.largest, difference)
+        if not difference <= TOLERANCE:  # NaN is not
+            record.different.append(f"run {record.runs}: {name} by {difference:.2g}")
+    names = [{path.name for path in each.out.iterdir()} for each in (run, undisturbed)]
+    if names[0] != names[1]:
+        record.different.append(f"run {record.runs} has other files: {names[0] ^ names[1]}")
+
+
+def weights_and_losses(out: Path) -> dict[str, torch.Tensor]:
+    """All numbers a run ends with, by name."""
+    found = load_checkpoint(out)
+    if found is None or found[0] != STEPS:
+        return {}
+    state = found[1]
+    numbers = {
+        f"{part} {name}": tensor.double()
+        for part in ("module", "average")
+        for name, tensor in state[part].items()
+    }
+    (file,) = out.glob("*.safetensors")
+    network, _ = load_weights(file)
+    numbers |= {f"file {name}": tensor.double() for name, tensor in network.state_dict().items()}
+    with (out / "log.csv").open(newline="") as rows:
+        for row in csv.DictReader(rows):
+            for name in ("loss", "validation_nme"):
+                if row[name]:
+                    number = torch.tensor([float(row[name])], dtype=torch.float64)
+                    numbers[f"{name} at step {row['step']}"] = number
+    return numbers
+
+
+def suffer(folder: Path, kills: int, seed: int) -> tuple[Record, float]:
+    """All kills, and how many seconds the undisturbed run took.
+
+    Raises:
+        subprocess.CalledProcessError: When the undisturbed run fails.
+    """
+    rng = np.random.default_rng(seed)
+    data = folder / "faces"
+    write_wflw_layout(synthetic_faces(FACES, size=144), data, split="train")
+    undisturbed = Run(data, folder / "undisturbed", folder / "cache")
+    begun = time.monotonic()
+    process = undisturbed.start()
+    if process.wait(GIVEN_UP_S) != 0:
+        raise subprocess.CalledProcessError(process.returncode, "train.py")
+    length_s = time.monotonic() - begun
+    record = Record()
+    while sum(record.phases.values()) < kills:
+        run = Run(data, folder / f"run-{record.runs}", folder / f"cache-{record.runs}")
+        finished = False
+        while not finished and sum(record.phases.values()) < kills:
+            finished = not kill_once(run, rng, length_s, record)
+        if not finished and run.start().wait(GIVEN_UP_S) != 0:
+            record.different.append("the last resumption failed")
+        compare(run, undisturbed, record)
+        for part in (run.out, run.cache):
+            shutil.rmtree(part)
+    return record, length_s
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parses the command line, prints a line per fact; returns the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
+    arguments = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="training-faults-") as folder:
+        record, length_s = suffer(Path(folder), arguments.kills, arguments.seed)
+    phases = ", ".join(f"{count} {phase}" for phase, count in record.phases.most_common())
+    print(f"undisturbed: {STEPS} steps, {length_s:.1f} s with start and results")
+    print(f"killed: {sum(record.phases.values())} times in {record.runs} runs: {phases}")
+    print(f"newest readable checkpoint older than before the kill: {record.older} times")
+    print(f"checkpoints damaged by a kill: {len(record.damaged)}")
+    print(
+        f"largest difference of a final weight or loss: {record.largest:.1e} ({TOLERANCE:g} may be)"
+    )
+    print(f"other differences: {'; '.join(record.different) or 'none'}")
+    return int(bool(record.older or record.damaged or record.different))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
