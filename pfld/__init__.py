@@ -14,6 +14,7 @@ if not (3, 10) <= sys.version_info[:2] <= (3, 12):
 
 moved.install()
 
+__version__ = "0.2.0"
 __all__ = ["FaceLandmarker", "FaceTracker", "build_network", "read_picture", "reparameterize"]
 
 _HOMES = {

@@ -1,4 +1,4 @@
-"""Command line: ``python -m pfld COMMAND``."""
+"""The ``pfld`` command, ``python -m pfld`` as well: predict, evaluate, export, benchmark."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 import warnings
 
+from pfld import __version__
 from pfld.commands import benchmark, evaluate, export, predict
 
 
@@ -14,7 +15,8 @@ def main(argv: list[str] | None = None) -> int:
 
     Bad input makes one line on standard error and status 2.
     """
-    parser = argparse.ArgumentParser(prog="python -m pfld", description="PFLD landmarks")
+    parser = argparse.ArgumentParser(prog="pfld", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"pfld {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (predict, evaluate, export, benchmark):
         command.add_parser(commands)

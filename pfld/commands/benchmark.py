@@ -1,4 +1,4 @@
-"""``python -m pfld benchmark``: speed on this machine, of networks and backends or of training."""
+"""``pfld benchmark``: speed on this machine, of networks and backends or of training."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from pfld.commands.arguments import Subcommands, positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
 from pfld.runtime.backends import load_backend
-from pfld.weights.shipped import BACKENDS, DEFAULT_WEIGHTS, shipped_networks
+from pfld.weights.shipped import BACKENDS, DEFAULT_WEIGHTS, PORTRAIT, shipped_networks
 
-PORTRAIT = Path(__file__).parents[2] / "demo" / "examples" / "astronaut.jpg"
 SHIPPED_BACKENDS = tuple(name for name in BACKENDS if name != "openvino")
 
 

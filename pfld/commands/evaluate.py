@@ -1,4 +1,4 @@
-"""``python -m pfld evaluate``: the errors of weights on an annotated data set."""
+"""``pfld evaluate``: the errors of weights on an annotated data set."""
 
 from __future__ import annotations
 

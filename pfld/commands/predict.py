@@ -1,4 +1,4 @@
-"""``python -m pfld predict``: faces of photos, folders, videos and cameras."""
+"""``pfld predict``: faces of photos, folders, videos and cameras."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _EPILOG = """\
 exit status: 0 all done, 1 something was left out, 2 bad arguments or nowhere to write, 130 Ctrl-C
 
 examples:
-  python -m pfld predict photo.jpg --out annotated
-  python -m pfld predict holiday 'clips/*.mp4' --out annotated --json
-  python -m pfld predict - --out recordings      a camera, until Ctrl-C"""
+  pfld predict photo.jpg --out annotated
+  pfld predict holiday 'clips/*.mp4' --out annotated --json
+  pfld predict - --out recordings      a camera, until Ctrl-C"""
 
 
 def format_summary(summary: PredictionSummary) -> str:

@@ -315,7 +315,7 @@ def _onnx_metadata(session: onnxruntime.InferenceSession, path: Path) -> WeightM
     try:
         return WeightMetadata.from_strings(session.get_modelmeta().custom_metadata_map)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}; python -m pfld export writes such files") from error
+        raise ValueError(f"{path}: {error}; pfld export writes such files") from error
 
 
 def _require_ports(

@@ -13,7 +13,7 @@ from pfld.training.config import PATHS, TrainingConfig
 from pfld.training.faces import SYNTHETIC
 from pfld.training.trainer import Trainer, published_name
 from pfld.training.validation import validate
-from pfld.weights import save_weights
+from pfld.weights import read_metadata, save_weights
 from pfld.weights.metadata import WeightMetadata
 
 
@@ -49,6 +49,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
             width_multiplier=config.width_multiplier,
             num_conv_branches=config.num_conv_branches,
             training_data=data_name,
+            license=license_after(config.initial_weights),
             metrics=metrics,
         )
 
@@ -86,6 +87,13 @@ def earlier_runs(initial_weights: str) -> list[dict[str, Any]]:
         return [*about.get("earlier_runs", []), last]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def license_after(initial_weights: str) -> str:
+    """The licence of new weights: that of the weights the run began with, where these say one."""
+    if Path(initial_weights).suffix != ".safetensors":
+        return WeightMetadata.license
+    return read_metadata(initial_weights).license
 
 
 def _without_folders(config: TrainingConfig) -> dict[str, Any]:

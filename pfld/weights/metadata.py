@@ -36,6 +36,7 @@ class WeightMetadata:
         interface: "normalised-crops": what ``preprocessing`` makes goes in, fractions of the crop come
             out. "uint8-crops": RGB pixels go in, pixels come out; the file obeys ``preprocessing`` itself.
         training_data: What the weights were trained on, in words.
+        license: What the weights may be used for, in words.
         metrics: Results by name; the name says split, crop and normaliser.
 
     Raises:
@@ -53,6 +54,7 @@ class WeightMetadata:
     precision: str = "float32"
     interface: str = NORMALISED
     training_data: str = "unknown"
+    license: str = "as the training data allow"
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,6 +136,7 @@ class WeightMetadata:
                 precision=strings.get("precision", "float32"),
                 interface=strings.get("interface", NORMALISED),
                 training_data=strings["training_data"],
+                license=strings.get("license", cls.license),
                 metrics=metrics,
             )
             count = int(strings["num_landmarks"])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-SHIPPED = Path(__file__).parents[2] / "weights"
+_CHECKOUT = Path(__file__).parents[2]
+_INSTALLED = Path(__file__).parents[1] / "installed"  # what a wheel brings; a checkout has no such folder
+SHIPPED = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / "weights"
+PORTRAIT = (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / "demo" / "examples") / "astronaut.jpg"
 DEFAULT_WEIGHTS = "ghostone-heatmap"  # the most accurate that are shipped
 # Backends by name, with the end of the name of the weight file each reads.
 BACKENDS = {

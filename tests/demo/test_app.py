@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pfld.draw import GROUP_COLORS
+from pfld.landmarks import WFLW_98
 from pfld.media.video import VideoWriter
 from pfld.weights.shipped import shipped_networks
 from support.fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
@@ -173,14 +175,39 @@ def test_landmarks_appear_move_and_stay_through_a_change_of_mode(visit):
     shown = live(page, LIVE, "true")["shown"]
     live(page, LIVE, f"live.shown > {shown + 5} && live.faces === 1 && live.running")
     assert page.inner_text(f"{LIVE} [data-read=network] b").endswith("ms")
-    painted = page.evaluate(
-        "() => { const c = document.querySelector('#live-view canvas');"
-        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        "return new Set(d).size; }"
-    )
-    assert painted > 50
     page.click(f"{LIVE} .pf-stop")
     page.get_by_text("Camera stopped").wait_for()
+
+
+def painted_share(page, after):
+    """The part of the landmarks that has its group's colour on the page, once more frames are shown."""
+    colors = page.wait_for_function(
+        """([view, after]) => {
+          const root = document.querySelector(view), canvas = root.querySelector("canvas");
+          if (root.live.shown <= after || !root.live.faces) return null;
+          const { points } = root.live.last.faces[0], context = canvas.getContext("2d");
+          const at = (i) => [Math.floor(canvas.width - points[i]), Math.floor(points[i + 1])];
+          return points.flatMap((_, i) => i % 2 ? [] : [...context.getImageData(...at(i), 1, 1).data]);
+        }""",
+        arg=[LIVE, after],
+    ).json_value()
+    expected = np.empty((98, 3))
+    for group, run in WFLW_98.groups.items():
+        expected[list(run)] = GROUP_COLORS[group]
+    colors = np.reshape(colors, (98, 4))[:, :3]
+    return (np.abs(colors - expected).max(axis=1) < 60).mean()
+
+
+def test_landmarks_are_painted_where_they_are_and_only_if_wanted(visit):
+    page = visit()
+    start_camera(page, LIVE)
+    shares = [painted_share(page, after=3)]
+    for label in ("Contours", "Points"):
+        page.get_by_label(label, exact=True).first.uncheck()
+    page.wait_for_timeout(300)
+    shares.append(painted_share(page, live(page, LIVE, "true")["shown"] + 5))
+    print(shares)
+    assert shares[0] > 0.8 and shares[1] < 0.2
 
 
 def test_side_by_side_fills_its_table_and_takes_other_modes(visit):

@@ -12,7 +12,9 @@ from torch.testing import assert_close
 from pfld import build_network, reparameterize
 from pfld.networks import NETWORKS
 from pfld.preprocess import Preprocessing
+from pfld.runtime.backends import load_own_backend
 from pfld.weights import WeightMetadata, load_weights, save_weights
+from pfld.weights.shipped import SHIPPED
 from support.networks import randomise
 
 SMALL = WeightMetadata(
@@ -22,6 +24,7 @@ SMALL = WeightMetadata(
     width_multiplier=0.25,
     num_conv_branches=2,
     training_data='generated, "as is" äö',
+    license="research only",
     metrics={"nme": 0.1 + 0.2},
 )
 
@@ -196,3 +199,8 @@ def test_metadata_is_read_without_importing_pytorch():
 
     code = "import sys, pfld.weights.metadata, pfld.weights; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.*[xs]")), ids=lambda path: path.name)
+def test_shipped_weights_say_that_they_are_for_research(path):
+    assert "research" in load_own_backend(path).metadata.license

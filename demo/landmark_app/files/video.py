@@ -116,7 +116,7 @@ def _require_size(reader: VideoReader, max_s: float) -> None:
     if length_s > max_s:
         raise ValueError(
             f"This video lasts {length_s:.0f} s; {max_s:.0f} s are the most. Cut it shorter, start the "
-            "app with a larger --max-video-s, or use python -m pfld predict."
+            "app with a larger --max-video-s, or use pfld predict."
         )
 
 

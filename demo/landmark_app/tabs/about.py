@@ -135,7 +135,7 @@ def _block(x: float, y: float, width: float, name: str, kind: str) -> str:
 
 def _cards(models: Models) -> str:
     """A row for each network, from what its weight file says of itself."""
-    head = ("Network", "Modes", "Looks at", "Trained on", *_METRICS.values())
+    head = ("Network", "Modes", "Looks at", "Trained on", "Licence", *_METRICS.values())
     rows = "".join(_card(models, network) for network in models.networks)
     cells = "".join(f'<th scope="col">{name}</th>' for name in head)
     return (
@@ -149,13 +149,14 @@ def _card(models: Models, network: str) -> str:
     try:
         metadata = models.metadata(network)
     except (ValueError, OSError) as error:
-        return f'<tr>{name}<td colspan="{3 + len(_METRICS)}">{escape(str(error))}</td></tr>'
+        return f'<tr>{name}<td colspan="{4 + len(_METRICS)}">{escape(str(error))}</td></tr>'
     preprocessing, size = metadata.preprocessing, metadata.preprocessing.input_size
     facts = (
         ", ".join(models.modes(network)),
         f"{size} × {size} pixels, {preprocessing.crop_scale:g} × the face, "
         f"{preprocessing.channel_order.upper()}",
         metadata.training_data,
+        metadata.license,
         *(_percent(metadata.metrics.get(metric)) for metric in _METRICS),
     )
     return f"<tr>{name}{''.join(f'<td>{escape(fact)}</td>' for fact in facts)}</tr>"
