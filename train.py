@@ -1,4 +1,4 @@
-"""Trains a landmark network: ``python train.py --data DIR``, or ``--data synthetic`` to see it work.
+"""Trains a landmark network: ``python train.py --data DIR``, or ``--data synthetic`` to try it out.
 
 Several processes or hosts: ``accelerate launch train.py ...`` or, on CPUs, ``torchrun``.
 """
@@ -39,13 +39,13 @@ No faces to train on: there is no data/WFLW here.
 3. or pass --data DIR: any folder in that layout, or one with pictures and .pts files of 68 points;
 4. or pass --data synthetic: faces this project draws itself, to see the whole thing work in minutes."""
 
-# Enough to see errors fall on drawn faces, which are easy.
+# Enough for errors to fall on drawn faces, which are easy.
 SYNTHETIC_DEFAULTS = {
     "faces": 3072, "batch_size": 32, "lr": 3e-3, "ema": 0.98, "evaluate_every": 768,
     "out": "runs/synthetic",
 }  # fmt: skip
 LOST_PROCESS = "another process of this run has ended; start all again with --resume"
-STOPPED = 130  # exit status after Ctrl-C, as shells have it
+STOPPED = 130  # exit status after Ctrl-C, as in shells
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,18 +81,31 @@ def main(argv: list[str] | None = None) -> int:
 def train(
     config: TrainingConfig, *, resume: bool = False, contact_sheet: Path | None = None
 ) -> int:
-    """Trains as configured and writes weights, log and pictures into ``config.out``."""
+    """Trains as configured and writes weights, log and pictures into ``config.out``.
+
+    Args:
+        resume: Continue from the newest checkpoint in ``config.out``, if there is one.
+        contact_sheet: Write augmented faces to this PNG file instead of training.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ValueError: If ``config.out`` holds a run that is not resumed, options do not fit together, or
+            the loss is not finite.
+        OSError: If files cannot be read or written.
+    """
     keep_freed_memory()
     use_deterministic_algorithms(config.deterministic)
     on_cpu = not torch.cuda.is_available()
-    # Of mixed precisions, fp16 alone needs its help: a scaler of gradients.
+    # Only fp16 needs Accelerate's mixed precision, for its gradient scaler.
     scaled = "fp16" if config.precision == "fp16" else "no"
     accelerator = Accelerator(mixed_precision=scaled, cpu=on_cpu)
     progress = TrainingProgress(config, accelerator)
     with progress, StopRequest(accelerator) as stop_request:
         if contact_sheet is None and accelerator.is_main_process:
             prepare_folder(config.out_dir)
-        # Before pictures are decoded, which takes minutes.
+        # Checked before pictures are decoded, which takes minutes.
         if contact_sheet is None and not resume and any(config.out_dir.glob("step-*.pt")):
             raise ValueError(f"{config.out} holds a run already; pass --resume or another --out")
         faces = load_faces(config, accelerator, progress)
@@ -138,7 +151,11 @@ def run(
     progress: TrainingProgress,
     stop_request: StopRequest,
 ) -> None:
-    """Steps until the last one or until asked to stop, logging, validating, saving checkpoints."""
+    """The training loop: steps, log, validation and checkpoints, until the end or a request to stop.
+
+    Raises:
+        ValueError: If the loss is not finite.
+    """
     config = trainer.config
     logged = saved = time.monotonic()
     logged_step = trainer.step_number

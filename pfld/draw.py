@@ -1,4 +1,4 @@
-"""Faces drawn on copies of pictures: points, contours, boxes, head axes, numbers and labels."""
+"""Draws faces on copies of pictures: landmarks, contours, boxes, head axes, numbers and labels."""
 
 from __future__ import annotations
 
@@ -33,22 +33,24 @@ RIM_COLOR: Color = (
     30,
 )  # under lines, points and text, so that they stand out from light skin
 
-# Sizes as parts of the face's size, about the distance of the outer eye corners.
+# Sizes are fractions of the face's size, which is about the distance of the outer eye corners.
 LINE_WIDTH = 1 / 70
 POINT_WIDTH = 1 / 28
 AXIS_LENGTH = 0.9
-SURE, UNSURE = 0.03, 0.12  # expected errors up to which a point is sure, and from which it is not
-LEAST_DOT = 0.35  # of the width of a sure point, for the least sure
+SURE, UNSURE = 0.03, 0.12  # expected errors at which a point is fully certain, and not at all
+LEAST_DOT = 0.35  # width of the least certain point, as a fraction of that of a certain one
 TEXT_HEIGHT = 1 / 7
 INDEX_HEIGHT = 1 / 22
-SMALL_SIZE, TINY_SIZE = 110, 45  # pixels; rims get thin below, and points go where there are curves
+# Pixels. Below the first, outlines are thinner, and points drawn over contours have none. Below the
+# second, points are not drawn over contours.
+SMALL_SIZE, TINY_SIZE = 110, 45
 
 _SHIFT = 4  # bits of a pixel in cv2's fixed-point coordinates
-_FAR = 100_000  # pixels; further out, coordinates are cut off before they overflow
+_FAR = 100_000  # pixels; coordinates are clipped to this before they overflow
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22  # pixels of its capitals at scale 1
 
-# By scheme, the runs of points that are curves: group, points, whether it closes.
+# The curves of each scheme: group, points, whether the curve is closed.
 CURVES: dict[str, tuple[tuple[str, Sequence[int], bool], ...]] = {
     WFLW_98.name: (
         ("contour", range(0, 33), False),
@@ -90,24 +92,24 @@ def draw_faces(
 ) -> NDArray[np.uint8]:
     """A copy of the picture ``(H, W, 3)`` with faces drawn on it, the last in front.
 
-    Everything is as thick as suits the size of its face. Points may lie outside the picture; faces
-    whose points are not all finite are left out.
+    Line widths follow the size of the face. Points may lie outside the picture. Faces whose points are
+    not all finite are left out.
 
     Args:
         image_rgb: ``(H, W, 3)`` uint8.
         points: Every landmark as a dot.
-        contours: Curves through the landmarks of a part.
-        boxes: The landmarks' boxes.
-        axes: How the head is turned, from the tip of the nose: red to the head's side that is right in
-            an upright picture, green up, blue out of the face.
+        contours: Curves through the landmarks of each facial part.
+        boxes: Bounding boxes of the landmarks.
+        axes: The head's axes, from the tip of the nose: red to the side of the head that is right in an
+            upright picture, green up, blue out of the face.
         indices: The landmarks' numbers.
-        labels: A text for each face, or True for its number, where it has one, and its quality.
-        uncertainty: Points and curves are thin where the network is unsure of them, see
+        labels: A text for each face, or True for its number, if it has one, and its quality.
+        uncertainty: Draw points and curves thinner where the network is uncertain, see
             :attr:`pfld.runtime.face.Face.point_uncertainty`.
 
     Raises:
-        ValueError: For no such picture, another number of labels than faces, or faces with a number of
-            points that belongs to no scheme.
+        ValueError: For a picture of another shape or dtype, a number of labels that is not that of the
+            faces, or faces with a number of points that no scheme has.
     """
     if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
         raise ValueError(
@@ -128,7 +130,7 @@ def draw_faces(
             _draw_box_(drawn, face.box, size)
         if contours:
             _draw_contours_(drawn, face.landmarks, scheme, size, sureness)
-        # On a small face rims would be all there is to see; curves have theirs already.
+        # On a small face, outlines of points would hide everything; curves have outlines already.
         rims = not contours or size > SMALL_SIZE
         if points and not (contours and size < TINY_SIZE):
             _draw_points_(drawn, face.landmarks, scheme, size, sureness, rims=rims)
@@ -143,16 +145,16 @@ def draw_faces(
 
 
 def label_of(face: Face) -> str:
-    """A face's number, where it has one, and its quality in per cent."""
+    """The face's number, if it has one, and its quality in percent, such as ``#3 95%``."""
     number = "" if face.identity is None else f"#{face.identity} "
     return f"{number}{100 * face.quality:.0f}%"
 
 
 def sureness_of(face: Face) -> NDArray[np.float32] | None:
-    """How sure each point is ``(L,)``, 0 to 1; None where the network does not know.
+    """Certainty of each point ``(L,)``, 0 to 1; None for networks without uncertainty.
 
-    1 up to an expected error of 3 % of the face's size, about the distance of the outer eye corners; 0
-    from 12 % on.
+    It is 1 up to an expected error of 3 % of the face's size (about the distance of the outer eye
+    corners), and 0 from 12 % on.
     """
     if face.point_uncertainty is None:
         return None
@@ -188,7 +190,7 @@ def _draw_segments_(
     width: int,
     sureness: NDArray[np.float32],
 ) -> None:
-    """Curves piece by piece, each as wide as its ends are sure."""
+    """Curves segment by segment; the width of each follows the certainty of its end points."""
     for group, run, closed in curves:
         starts = list(run) if closed else list(run)[:-1]
         for start, end in zip(starts, (*run, run[0])[1:]):
@@ -239,7 +241,7 @@ def head_axes(face: Face) -> NDArray[np.float64] | None:
     """The head's axes as lines ``(3, 2, 2)`` from the tip of the nose, in pixels of the picture.
 
     In the order of :data:`AXIS_COLORS`: to the head's side that is right in an upright picture, up, and
-    out of the face. None for points on one line or in one place, which show no pose.
+    out of the face. None for points on one line or in one place, which define no pose.
     """
     directions = _axis_directions(face)
     if directions is None:
@@ -264,7 +266,7 @@ def _draw_axes_(image: NDArray[np.uint8], face: Face, size: float) -> None:
     if axes is None or directions is None:
         return
     width = _whole(1.7 * size * LINE_WIDTH, least=2)
-    for axis in np.argsort(-directions[:, 2]):  # what points furthest away first
+    for axis in np.argsort(-directions[:, 2]):  # the axis that points furthest away first
         line = _fixed(axes[axis])
         for color, extra in ((RIM_COLOR, 2), (AXIS_COLORS[axis], 0)):
             cv2.polylines(image, [line], False, color, width + extra, cv2.LINE_AA, _SHIFT)
@@ -296,7 +298,7 @@ def _write_(
 
 
 def _rim(size: float) -> int:
-    """By how many pixels rims are wider than what they surround."""
+    """How many pixels wider an outline is than the line it surrounds."""
     return 2 if size > SMALL_SIZE else 1
 
 
@@ -305,7 +307,7 @@ def _stroke(height: float) -> int:
 
 
 def _whole(width: float, least: int = 1) -> int:
-    """A line width in pixels as cv2 takes it."""
+    """A line width as the whole number of pixels that cv2 takes."""
     return min(max(round(width), least), 200)
 
 

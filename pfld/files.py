@@ -1,4 +1,4 @@
-"""Atomic writes: files that are there as a whole or not at all."""
+"""Atomic writes: a file is either complete or not there."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path, *, partial: Path | None = None) -> Iterator[Path]:
-    """Where to write what becomes ``path`` if all goes well; on failure what was there stays.
+    """A temporary path to write to, renamed to ``path`` on success; on failure the old file stays.
 
-    Makes the folder of ``path``.
+    Creates the folder of ``path``.
 
     Args:
-        partial: Where to write, on the same file system; by default beside ``path``.
+        partial: The temporary path, on the same file system; by default beside ``path``.
 
     Raises:
-        OSError: When it cannot be written, with a file's name in it.
+        OSError: If the file cannot be written; the error names a file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,23 +27,27 @@ def replacing(path: str | Path, *, partial: Path | None = None) -> Iterator[Path
         yield partial
         partial.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk has no name of its own
+        error.filename = error.filename or str(path)  # the error of a full disk names no file
         raise
     finally:
         partial.unlink(missing_ok=True)
 
 
 def write_whole(path: str | Path, data: bytes | str) -> None:
-    """Writes a file as :func:`replacing` has it; text as UTF-8."""
+    """Writes a file atomically with :func:`replacing`; text as UTF-8.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
     with replacing(path) as partial:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def prepare_folder(folder: Path) -> None:
-    """Makes a folder that one process writes to, and removes what a killed one left half-written.
+    """Creates a folder that one process writes to, and removes partial files of a killed process.
 
     Raises:
-        OSError: When the folder or a file in it cannot be made.
+        OSError: If the folder or a file in it cannot be created.
     """
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / f".probe.{os.getpid()}.part"

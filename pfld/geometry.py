@@ -1,4 +1,4 @@
-"""FaceCrop: the square a network looks at, as a map between picture pixels and crop fractions."""
+"""FaceCrop: the square crop a network sees, as a map between picture pixels and crop fractions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_MOST_REDUCED = 1024  # times; averaging over more shows nothing and takes memory
-_LONGEST_SAMPLED = 32_000  # pixels; OpenCV samples no picture of more than 32766
+_MOST_REDUCED = 1024  # times; averaging over more pixels only takes memory
+_LONGEST_SAMPLED = 32_000  # pixels; OpenCV cannot sample pictures of more than 32766
 
 
 @dataclass(frozen=True)
 class FaceCrop:
-    """A square in a picture, possibly turned, possibly reaching over the edges.
+    """A square in a picture. It may be rotated, and may reach over the picture's edges.
 
     Pixel coordinates follow the corner convention: pixel ``i`` covers ``i`` to ``i + 1``, so a picture
     ``W`` wide spans 0 to W and a crop spans 0 to 1.
@@ -73,7 +73,7 @@ class FaceCrop:
         return cls((x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) * scale, angle)
 
     def to_crop(self, points: ArrayLike) -> NDArray[np.float32]:
-        """Picture pixels ``(..., 2)`` as fractions of the crop, 0..1 inside; any point is welcome."""
+        """Picture pixels ``(..., 2)`` as fractions of the crop: 0..1 inside, other values outside."""
         offset = np.asarray(points, dtype=np.float64) - (self.center_x, self.center_y)
         return (offset @ _rotation(self.angle).T / self.side + 0.5).astype(np.float32)
 
@@ -94,7 +94,7 @@ class FaceCrop:
         shrink = self.side / size
         source, offset = image, np.zeros(2)
         if shrink > 1.5:
-            # Bilinear sampling skips pixels where it shrinks much, so average the neighbourhood first.
+            # Bilinear sampling skips pixels when it shrinks a lot, so average neighbourhoods first.
             source, offset, reduce = self._reduced(image, int(min(shrink, _MOST_REDUCED)))
         elif max(image.shape) > _LONGEST_SAMPLED:
             source, offset, reduce = self._reduced(image, 1)
@@ -128,7 +128,7 @@ class FaceCrop:
 def extract_all(
     image: NDArray[np.uint8], crops: Sequence[FaceCrop], size: int
 ) -> NDArray[np.uint8]:
-    """The pixels ``(N, size, size, 3)`` of any number of crops of one picture, none included."""
+    """The pixels ``(N, size, size, 3)`` of crops of one picture; there may be none."""
     pixels = np.empty((len(crops), size, size, 3), np.uint8)
     for index, crop in enumerate(crops):
         pixels[index] = crop.extract(image, size)
@@ -136,13 +136,13 @@ def extract_all(
 
 
 def _clipped(low: float, high: float, size: int) -> tuple[int, int]:
-    """Whole pixels from ``low`` to ``high`` that the picture has; at least one."""
+    """The range from ``low`` to ``high`` in whole pixels, clipped to the picture; at least one."""
     start = min(max(int(low), 0), size - 1)
     return start, min(max(math.ceil(high), start + 1), size)
 
 
 def _rotation(angle: float) -> NDArray[np.float64]:
-    """Takes offsets in the picture to the crop's axes."""
+    """Matrix ``(2, 2)`` from offsets in the picture to the crop's axes."""
     cos, sin = math.cos(angle), math.sin(angle)
     return np.array([[cos, sin], [-sin, cos]])
 
@@ -153,7 +153,7 @@ def size_hw_of(image: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def box_overlaps(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
-    """Intersection over union ``(N, M)`` of boxes ``(N, 4)`` and ``(M, 4)``: x0, y0, x1, y1."""
+    """Intersection over union (IoU) ``(N, M)`` of boxes ``(N, 4)`` and ``(M, 4)``: x0, y0, x1, y1."""
     first = np.asarray(boxes, dtype=np.float64).reshape(-1, 1, 4)
     second = np.asarray(others, dtype=np.float64).reshape(1, -1, 4)
     low = np.maximum(first[..., :2], second[..., :2])

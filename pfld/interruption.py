@@ -1,4 +1,4 @@
-"""Ctrl-C handling: the first one is a request, granted between two steps; the second one is obeyed."""
+"""Ctrl-C handling: the first one asks to stop between two steps, the second one stops at once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 
 class Interruption:
-    """A context in which the first Ctrl-C sets :attr:`requested`, and a second one is obeyed.
+    """A context in which the first Ctrl-C sets :attr:`requested`, and the second one acts as usual.
 
-    Raised anywhere, KeyboardInterrupt may get lost, in the import of MediaPipe for one. Outside of the
-    main thread, and where Ctrl-C is ignored, this does nothing.
+    A KeyboardInterrupt at an arbitrary place may get lost, for example in the import of MediaPipe.
+    Outside of the main thread, and where Ctrl-C is ignored, this does nothing.
 
     Args:
-        signals: What counts as a request, Ctrl-C alone by default.
+        signals: The signals that count as a request; by default Ctrl-C (SIGINT) alone.
     """
 
     def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGINT,)) -> None:

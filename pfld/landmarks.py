@@ -1,4 +1,4 @@
-"""Landmark schemes: which point is where, how points swap in a mirror, how 98 become 68."""
+"""Landmark schemes (WFLW 98, iBUG 68): facial parts, mirrored points, conversion of 98 points to 68."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LandmarkScheme:
 
     Attributes:
         groups: Which points belong to which part of the face.
-        mirror: ``mirror[i]`` is the point that stands where point ``i`` stood in the flipped image.
+        mirror: Point ``i`` of a flipped face is point ``mirror[i]`` of the original, flipped.
         outer_eye_corners: Left and right; their distance normalises errors.
     """
 
@@ -25,7 +25,7 @@ class LandmarkScheme:
 
 
 def _points(*spans: tuple[int, int]) -> tuple[int, ...]:
-    """Points of spans given by first and last, which may run backwards."""
+    """The points of spans, each given by its first and last point; spans may run backwards."""
     points: list[int] = []
     for first, last in spans:
         step = 1 if last >= first else -1

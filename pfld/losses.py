@@ -1,4 +1,7 @@
-"""Landmark losses. Each takes the prediction first and checks that the result is finite."""
+"""Landmark losses: Wing, SmoothL1, PFLD, and a loss that calibrates uncertainty.
+
+The first three take the prediction first and check that the result is finite.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ def wing_loss(
 
     Args:
         prediction_px: ``(B, 2 * N)`` or ``(B, N, 2)`` in **pixels of the crop**. On fractions of the
-            crop every error is far below ``width`` and the loss is nothing but a scaled L1.
+            crop every error is far below ``width`` and the loss is about a scaled L1.
         target_px: The same shape and unit.
         width: Where the logarithm ends, in pixels.
         epsilon: Curvature of the logarithm, in pixels.
-        face_weights: How much each face counts, ``(B,)``; all alike without.
+        face_weights: Weight of each face ``(B,)``; None weighs all alike.
 
     Raises:
         ValueError: For shapes that differ, non-positive parameters, or non-finite coordinates.
@@ -45,13 +48,14 @@ def wing_loss(
 def smooth_l1_loss(
     prediction: Tensor, target: Tensor, *, beta: float = 1.0, face_weights: Tensor | None = None
 ) -> Tensor:
-    """``x^2 / (2 beta)`` up to ``beta``, ``|x| - beta / 2`` beyond; summed over coordinates, averaged
-    over faces; a scalar.
+    """SmoothL1 loss, summed over coordinates and averaged over faces; a scalar.
+
+    ``x^2 / (2 beta)`` where ``|x| < beta``, else ``|x| - beta / 2``.
 
     Args:
         prediction: ``(B, 2 * N)`` or ``(B, N, 2)``, in the unit of ``beta``.
         target: The same shape and unit.
-        face_weights: How much each face counts, ``(B,)``; all alike without.
+        face_weights: Weight of each face ``(B,)``; None weighs all alike.
 
     Raises:
         ValueError: For shapes that differ, a non-positive ``beta``, or non-finite coordinates.
@@ -88,8 +92,8 @@ def pfld_loss(
         attributes: ``(B, 6)`` of 0 or 1 in WFLW's order: pose, expression, illumination, make-up,
             occlusion, blur.
         original_weighting: Weigh as the first public implementations do: they leave the pose column
-            out, and a face with no attribute weighs 0 and teaches nothing. By default all six count
-            and having none of them is a class of its own, as the paper's frontal class is.
+            out, and a face with no attribute weighs 0 and has no effect. By default all six count, and
+            faces without any form a class of their own, like the paper's frontal class.
 
     Raises:
         ValueError: For shapes that do not fit or non-finite values.
@@ -125,10 +129,10 @@ def pfld_loss(
 
 
 def calibration_loss(uncertainty: Tensor, error: Tensor) -> Tensor:
-    """Mean of ``error / uncertainty + ln(uncertainty)``, least where one is the other's expectation.
+    """Mean of ``error / uncertainty + ln(uncertainty)``; a scalar.
 
-    It is the negative logarithm of the likelihood of exponentially distributed errors. Only
-    ``uncertainty`` gets a gradient.
+    It is least where ``uncertainty`` is the expected ``error``: it is the negative log-likelihood of
+    exponentially distributed errors. Only ``uncertainty`` gets a gradient.
 
     Args:
         uncertainty: Expected errors ``(B, N)``, positive.
@@ -153,7 +157,7 @@ def _difference(prediction: Tensor, target: Tensor) -> Tensor:
 
 def _finite(loss: Tensor, **inputs: Tensor) -> Tensor:
     if loss.is_cuda and torch.cuda.is_current_stream_capturing():
-        return loss  # a captured step waits for nothing; whoever replays it looks at the loss
+        return loss  # a captured step cannot wait for the value; its caller checks the loss
     if not torch.isfinite(loss):
         culprits = [name for name, value in inputs.items() if not torch.isfinite(value).all()]
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Modules under their names of version 0.1, for one release; importing one warns."""
+"""Deprecated module names of version 0.1: they import for one more release, with a warning."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# What users of version 0.1 may import, and where it is now.
+# Modules that users of version 0.1 may import, and where their contents are now.
 MOVED = {
     "pfld.crop_jitter": ("pfld.evaluation.crop_variants",),
     "pfld.data.face_model": ("pfld.head.model",),
@@ -30,7 +30,7 @@ MOVED = {
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds a module of :data:`MOVED` as the names of those that took its place."""
+    """Import hook: an old module of :data:`MOVED` holds the names of the modules that replace it."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         return ModuleSpec(name, self) if name in MOVED else None
@@ -50,6 +50,6 @@ class MovedModules(MetaPathFinder, Loader):
 
 
 def install() -> None:
-    """Lets Python find them; once is enough."""
+    """Installs the import hook; further calls do nothing."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
         sys.meta_path.append(MovedModules())

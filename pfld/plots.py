@@ -23,14 +23,18 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 
 def figure_bytes(figure: Figure, suffix: str = ".png", *, dpi: int = 150) -> bytes:
-    """The content of a picture file that ends in ``suffix``."""
+    """The figure as the content of a picture file that ends in ``suffix``."""
     buffer = BytesIO()
     figure.savefig(buffer, format=suffix[1:], dpi=dpi)
     return buffer.getvalue()
 
 
 def require_plot_suffix(path: str | Path) -> str:
-    """The suffix of a picture file, or ValueError."""
+    """The suffix of a picture file, in lower case.
+
+    Raises:
+        ValueError: For a suffix other than those of :data:`PLOT_SUFFIXES`.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in PLOT_SUFFIXES:
         raise ValueError(f"a plot ends in {', '.join(PLOT_SUFFIXES)}, got {path}")

@@ -1,4 +1,4 @@
-"""What a network wants to see: input size, channel order, mean, standard deviation, crop scale."""
+"""Preprocessing of crops: input size, channel order, normalisation (mean, std), crop scale."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 LARGEST_INPUT = 1024  # side of the crop in pixels
 CROP_SCALE = 1.2  # side of the crop over the longer side of the landmark box
-CROP_MARGIN = 1.75  # the same for crops in a face set: room to turn, shift and scale them
+CROP_MARGIN = 1.75  # the same for crops in a face set: room to rotate, shift and scale them
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How uint8 crops become network input. Travels with the weights.
+    """How uint8 crops become network input. Stored with the weights.
 
     Attributes:
         input_size: Side of the crop in pixels.
         channel_order: "rgb", or "bgr" for networks trained on OpenCV's order.
-        mean, std: Subtracted from, and dividing, channels in 0..1; in ``channel_order``.
+        mean, std: Normalise channels in 0..1 as ``(x - mean) / std``; in ``channel_order``.
         crop_scale: Side of the crop over the longer side of the landmark box.
 
     Raises:
@@ -59,7 +59,7 @@ class Preprocessing:
         self.require_crops(crops)
         if self.channel_order == "bgr":
             crops = crops[..., ::-1]
-        # Bytes are rearranged before they become floats: seven times as fast as after.
+        # Rearranging bytes is seven times as fast as rearranging floats.
         batch = np.ascontiguousarray(crops.transpose(0, 3, 1, 2)).astype(np.float32)
         batch *= (1 / (255 * np.array(self.std))).astype(np.float32)[:, None, None]
         batch -= (np.array(self.mean) / self.std).astype(np.float32)[:, None, None]

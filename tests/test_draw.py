@@ -8,11 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from pfld.draw import AXIS_COLORS, GROUP_COLORS, TEXT_COLOR, draw_faces, label_of, sureness_of
 from pfld.head.model import facing_translation, head_points, project, rotation_from_angles
-from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
+from pfld.landmarks import WFLW_TO_IBUG, scheme_with
 from pfld.runtime.face import Face, face_size
 
 BLACK = np.zeros((240, 320, 3), np.uint8)
 NOTHING = dict(points=False, contours=False)
+EVERYTHING = dict(boxes=True, axes=True, indices=True, labels=True)
 SCHEMES = pytest.mark.parametrize("num_landmarks", [98, 68])
 
 
@@ -44,14 +45,9 @@ def middle_of(weights):
 def test_each_point_has_the_colour_of_its_group(num_landmarks):
     subject = face(num_landmarks=num_landmarks)
     image = draw_faces(BLACK, [subject], contours=False)
-    groups = WFLW_98.groups if num_landmarks == 98 else None
-    for index, (x, y) in enumerate(subject.landmarks):
-        color = image[int(y), int(x)]
-        if groups is None:
-            assert color.max() > 200
-        else:
-            (group,) = [name for name, run in groups.items() if index in run]
-            assert_allclose(color.astype(int), GROUP_COLORS[group], atol=25)
+    for group, run in scheme_with(num_landmarks).groups.items():
+        for x, y in subject.landmarks[list(run)]:
+            assert_allclose(image[int(y), int(x)].astype(int), GROUP_COLORS[group], atol=25)
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.25, 0.5, 0.75])
@@ -170,13 +166,12 @@ def test_small_faces_are_drawn_as_well(scale):
 def test_the_picture_is_not_changed_and_may_be_a_view():
     image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     before = image.copy()
-    everything = dict(boxes=True, axes=True, indices=True, labels=True)
-    drawn = draw_faces(image, [face()], **everything)
+    drawn = draw_faces(image, [face()], **EVERYTHING)
     assert_array_equal(image, before)
-    turned = draw_faces(np.asfortranarray(image)[::-1][::-1], [face()], **everything)
+    turned = draw_faces(np.asfortranarray(image)[::-1][::-1], [face()], **EVERYTHING)
     assert_array_equal(turned, drawn)
     image.flags.writeable = False
-    assert_array_equal(draw_faces(image, [face()], **everything), drawn)
+    assert_array_equal(draw_faces(image, [face()], **EVERYTHING), drawn)
 
 
 def test_no_faces_give_a_copy():
@@ -186,19 +181,36 @@ def test_no_faces_give_a_copy():
 
 
 @pytest.mark.parametrize(
-    "x, y, scale", [(-30, 100, 9), (160, 300, 9), (-1e7, 5e6, 9), (160, 100, 1e5)]
+    "x, y", [(-30, 100), (160, 250), (310, 20)], ids=["left", "below", "right"]
 )
-def test_points_outside_the_picture_are_fine(x, y, scale):
-    everything = dict(boxes=True, axes=True, indices=True, labels=True)
-    assert draw_faces(BLACK, [face(x, y, scale)], **everything).shape == BLACK.shape
+def test_a_face_half_outside_is_drawn_as_in_a_larger_picture(x, y):
+    options = EVERYTHING | {"labels": False}  # which move into the picture
+    drawn = draw_faces(BLACK, [face(x, y)], **options)
+    larger = draw_faces(np.zeros((640, 720, 3), np.uint8), [face(x + 200, y + 200)], **options)
+    inside = np.s_[4:-4, 4:-4]  # lines are cut off a little differently at the very edge
+    assert drawn[inside].any()
+    assert_array_equal(drawn[inside], larger[200:440, 200:520][inside])
 
 
-def test_faces_that_are_not_finite_or_in_one_place_are_passed_over():
+@pytest.mark.filterwarnings("error")
+def test_a_face_far_outside_leaves_the_picture_as_it_is():
+    assert_array_equal(draw_faces(BLACK, [face(-1e12, 5e11)], **EVERYTHING), BLACK)
+
+
+def test_a_face_far_larger_than_the_picture_is_no_error():
+    drawn = draw_faces(BLACK, [face(scale=1e5)], **EVERYTHING)
+    assert drawn.shape == BLACK.shape and weight_of(drawn, TEXT_COLOR).any()  # its label
+
+
+def test_faces_that_are_not_finite_are_passed_over():
     broken = Face(np.full((98, 2), np.nan, np.float32), 0.9, 0.9)
-    point = Face(np.full((98, 2), 50, np.float32), 0.9, 0.9)
-    everything = dict(boxes=True, axes=True, indices=True, labels=True)
-    assert_array_equal(draw_faces(BLACK, [broken], **everything), BLACK)
-    draw_faces(BLACK, [point], **everything)
+    assert_array_equal(draw_faces(BLACK, [broken], **EVERYTHING), BLACK)
+
+
+def test_a_face_in_one_place_is_a_spot_there():
+    point = Face(np.full((98, 2), (90, 70), np.float32), 0.9, 0.9)
+    y, x = np.nonzero(draw_faces(BLACK, [point], **EVERYTHING).any(axis=2))
+    assert len(x) and np.abs(np.stack([x, y], axis=1) - (90, 70)).max() < 40
 
 
 @pytest.mark.parametrize(

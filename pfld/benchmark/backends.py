@@ -1,7 +1,8 @@
-"""How fast networks find landmarks on this machine: every network behind every backend."""
+"""Latency and throughput benchmark of landmark networks: every network on every backend."""
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -11,25 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.runtime.backends import Backend, load_backend
-from pfld.weights.shipped import find_weights
+from pfld.weights.shipped import BACKENDS, find_weights
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-ROUND_CALLS = 20  # calls in a row before it is the next one's turn
+ROUND_CALLS = 20  # calls in a row before the next backend takes its turn
 BATCH_CALLS = 3
 BATCH_SIZE = 8  # faces in the call whose throughput is measured
 
 
 @dataclass(frozen=True)
 class BackendSpeed:
-    """One network behind one backend.
+    """Speed and size of one network on one backend.
 
     Attributes:
         p50_ms, p95_ms: Milliseconds for one face, from network input to landmarks.
         faces_per_second: In batches of :data:`BATCH_SIZE`.
-        parameters, macs: Of the network in that form; multiply-accumulates for one face.
+        parameters, macs: Of the network in the form that is run; multiply-accumulates for one face. None
+            without PyTorch, which counts them.
         file_mib: Size of the weight file.
         difference_px: Largest distance from the train-time network's points on random crops, in crop
             pixels; None where there are no train-time weights.
@@ -41,8 +43,8 @@ class BackendSpeed:
     p50_ms: float
     p95_ms: float
     faces_per_second: float
-    parameters: int
-    macs: int
+    parameters: int | None
+    macs: int | None
     file_mib: float
     difference_px: float | None
 
@@ -54,10 +56,10 @@ def measure_backends(
     threads: Iterable[int] = (1,),
     rounds: int = 5,
 ) -> list[BackendSpeed]:
-    """Every network behind every backend there are shipped weights for, taking turns.
+    """Measures every network on every backend that it has shipped weights for, in turns.
 
     Raises:
-        ValueError, ImportError: As :func:`pfld.runtime.backends.load_backend` has it.
+        ValueError, ImportError: As :func:`pfld.runtime.backends.load_backend`.
         FileNotFoundError: When there are weights for none of them.
     """
     backends = list(backends)
@@ -79,6 +81,8 @@ def measure_backends(
 
 
 def _is_shipped(network: str, backend: str) -> bool:
+    if BACKENDS[backend] == ".safetensors" and not has_torch():
+        return False
     try:
         find_weights(network, backend)
     except FileNotFoundError:
@@ -88,7 +92,7 @@ def _is_shipped(network: str, backend: str) -> bool:
 
 @dataclass
 class _Timer:
-    """A backend and how long its calls took."""
+    """A backend and the durations of its calls."""
 
     backend: Backend
     single_s: list[float] = field(default_factory=list)
@@ -101,7 +105,7 @@ class _Timer:
         self.batch_s.clear()
 
     def run(self) -> None:
-        """Takes one turn."""
+        """Measures the calls of one turn."""
         one = self.batch[:1]
         self.single_s += [seconds(lambda: self.backend(one)) for _ in range(ROUND_CALLS)]
         self.batch_s += [seconds(lambda: self.backend(self.batch)) for _ in range(BATCH_CALLS)]
@@ -109,14 +113,14 @@ class _Timer:
     def speed(
         self, network: str, threads: int, reference: NDArray[np.float32] | None
     ) -> BackendSpeed:
-        """What was measured so far, with what the backend is.
+        """The measurements so far, with the properties of the backend.
 
         Args:
             reference: The train-time network's landmarks for the batch, if known.
         """
         backend = self.backend
         p50_ms, p95_ms = (float(1e3 * value) for value in np.percentile(self.single_s, (50, 95)))
-        parameters, macs = network_size(backend)
+        parameters, macs = network_size(backend) if has_torch() else (None, None)
         return BackendSpeed(
             network=network,
             backend=backend.name,
@@ -138,7 +142,7 @@ class _Timer:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """The duration of a call, in seconds."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
@@ -151,8 +155,13 @@ def random_batch(backend: Backend) -> NDArray[np.float32]:
     return preprocessing(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
 
 
+def has_torch() -> bool:
+    """Whether PyTorch is installed, which only some backends need."""
+    return importlib.util.find_spec("torch") is not None
+
+
 def network_size(backend: Backend) -> tuple[int, int]:
-    """Parameters, and multiply-accumulates for one face, of the form of the network that is run."""
+    """Parameters, and multiply-accumulates for one face, of the network in the form that is run."""
     import torch
 
     metadata = backend.metadata
@@ -166,7 +175,7 @@ def network_size(backend: Backend) -> tuple[int, int]:
 
 
 def count_macs(network: nn.Module, batch: torch.Tensor) -> int:
-    """Multiply-accumulates in the convolutions and matrices that a call of ``network`` passes through."""
+    """Multiply-accumulates of all convolutions and linear layers in one call of ``network``."""
     from torch import nn
 
     total = 0
@@ -190,6 +199,6 @@ def _reference(network: str) -> NDArray[np.float32] | None:
     """The train-time network's landmarks for :func:`random_batch`; None where it is not shipped."""
     try:
         backend = load_backend(network, "train-time")
-    except FileNotFoundError:
+    except (FileNotFoundError, ImportError):
         return None
     return backend(random_batch(backend))

@@ -1,4 +1,4 @@
-"""How much memory this process has taken."""
+"""Peak memory use of this process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def peak_memory_mib() -> float | None:
-    """Largest resident memory so far, in MiB; None where the system does not tell."""
+    """Largest resident memory so far, in MiB; None where the system does not say."""
     status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage says here starts from the parent process's memory
+    if status.is_file():  # getrusage would start from the parent process's memory here
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) / 2**10
     try:

@@ -1,4 +1,4 @@
-"""By how much precision, layout and threads move the points."""
+"""Numerical deviation of landmarks with precision, memory layout and number of threads."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Deviation:
 
 
 def measure_deviations(network: str, crops_rgb: NDArray[np.uint8]) -> list[Deviation]:
-    """Every way this package computes shipped weights, compared on the same crops.
+    """Deviations of every way this package computes shipped weights, on the same crops.
 
     Args:
         network: Name of shipped weights, such as "ghostone".
-        crops_rgb: ``(N, S, S, 3)`` uint8, S as the network takes it.
+        crops_rgb: ``(N, S, S, 3)`` uint8, S being the network's input size.
 
     Raises:
         FileNotFoundError: When there are no such weights.
@@ -111,6 +111,14 @@ def _deviation(
 
 
 def deviation_crops(preprocessing: Preprocessing, data: Path | None) -> NDArray[np.uint8]:
+    """Crops ``(N, S, S, 3)`` uint8 RGB to compare on: training faces of a data set, or drawn faces.
+
+    Args:
+        data: Folder of the data set; None for drawn faces.
+
+    Raises:
+        FileNotFoundError, ValueError: As :func:`pfld.export.calibration.calibration_crops`.
+    """
     if data is not None:
         from pfld.export.calibration import calibration_crops
 

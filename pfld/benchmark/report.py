@@ -13,23 +13,25 @@ from pfld.plots import figure_bytes, new_figure, require_plot_suffix
 
 
 def format_backends(speeds: list[BackendSpeed]) -> str:
-    """A line for each backend."""
+    """A table with a line for each network and backend."""
     lines = [
         f"{'network':18}{'backend':17}{'threads':>7}{'p50 ms':>9}{'p95 ms':>9}{'faces/s':>9}"
         f"{'parameters':>12}{'M MACs':>8}{'MiB':>7}{'off by px':>11}"
     ]
     for speed in speeds:
+        parameters = "" if speed.parameters is None else f"{speed.parameters:,}"
+        macs = "" if speed.macs is None else f"{speed.macs / 1e6:.1f}"
         off = "" if speed.difference_px is None else f"{speed.difference_px:.1e}"
         lines.append(
             f"{speed.network:18}{speed.backend:17}{speed.threads:7}{speed.p50_ms:9.2f}"
-            f"{speed.p95_ms:9.2f}{speed.faces_per_second:9.0f}{speed.parameters:12,}"
-            f"{speed.macs / 1e6:8.1f}{speed.file_mib:7.2f}{off:>11}"
+            f"{speed.p95_ms:9.2f}{speed.faces_per_second:9.0f}{parameters:>12}"
+            f"{macs:>8}{speed.file_mib:7.2f}{off:>11}"
         )
     return "\n".join(lines)
 
 
 def format_video(speeds: list[VideoSpeed]) -> str:
-    """A line for each way to follow a face."""
+    """A table with a line for each face tracker."""
     lines = [
         f"{'video, 640 x 480, one face':32}{'p50 ms':>9}{'p95 ms':>9}{'mean ms':>9}{'found':>7}"
     ]
@@ -44,7 +46,7 @@ def plot_speeds(backends: list[BackendSpeed], video: list[VideoSpeed], path: str
     """Bars of latency, as the picture file for ``path``.
 
     Raises:
-        ValueError: For a suffix that is no picture's.
+        ValueError: For a suffix other than those of :data:`pfld.plots.PLOT_SUFFIXES`.
     """
     suffix = require_plot_suffix(path)
     panels = [(f"One face, network alone ({platform.machine()})", _backend_bars(backends))]
@@ -72,7 +74,7 @@ def _backend_bars(speeds: list[BackendSpeed]) -> list[tuple[str, float]]:
 
 
 def format_training(results: list[TrainingSpeed]) -> str:
-    """The results as lines, each compared with the plain branches where those were measured."""
+    """A table with a line for each result, compared with the plain branches if those were measured."""
     reference = next((r for r in results if r.variant == "branches"), None)
     lines = [f"{'':34}{'images/s':>10}{'speed':>8}{'peak MiB':>10}{'memory':>8}"]
     for result in results:
@@ -89,7 +91,7 @@ def format_training(results: list[TrainingSpeed]) -> str:
 
 
 def format_deviations(deviations: list[Deviation]) -> str:
-    """A line for each."""
+    """A table with a line for each deviation."""
     lines = [f"{'network':16}{'computed as':46}{'mean px':>10}{'max px':>10}"]
     lines += [f"{d.network:16}{d.path:46}{d.mean_px:10.1e}{d.max_px:10.1e}" for d in deviations]
     return "\n".join(lines)

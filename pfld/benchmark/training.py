@@ -1,4 +1,4 @@
-"""What a training step costs, folded and otherwise."""
+"""Training benchmark: speed and memory of steps with folded, plain or single branches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VARIANTS = {
 class TrainingSpeed:
     """One variant's training steps: images per second, and the process's peak memory in MiB.
 
-    Memory is None where the system does not tell.
+    Memory is None where the system does not say.
     """
 
     variant: str
@@ -75,7 +75,7 @@ def measure_training(
 
 
 def compare_training(*, batch_size: int, steps: int, rounds: int) -> list[TrainingSpeed]:
-    """Every variant in processes of its own, taking turns; medians over rounds."""
+    """The speed of every variant, each run in its own process, in turns; medians over rounds."""
     runs: dict[str, list[TrainingSpeed]] = {variant: [] for variant in VARIANTS}
     for _ in range(rounds):
         for variant in VARIANTS:

@@ -1,4 +1,4 @@
-"""How fast faces are followed through a video, beside MediaPipe's Face Mesh on the same frames."""
+"""Face tracking benchmark: this package and MediaPipe's Face Mesh on the same video frames."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pfld.benchmark.backends import seconds
 from pfld.geometry import FaceCrop
 
 FPS = 30
-TURN = 30  # frames in a row before it is the next one's turn
+TURN = 30  # frames in a row before the next tracker takes its turn
 
-# What a frame gives: whether a face was found in it.
+# Takes a frame (H, W, 3) and its time in seconds; returns whether a face was found in it.
 Follower = Callable[[NDArray[np.uint8], float], bool]
 
 
 @dataclass(frozen=True)
 class VideoSpeed:
-    """One way to follow a face through a video; milliseconds a frame, without decoding.
+    """Speed of one face tracker on a video: milliseconds per frame, without decoding.
 
     Attributes:
         found: Part of the frames in which a face was found.
@@ -38,15 +38,16 @@ class VideoSpeed:
 def measure_video(
     portrait: NDArray[np.uint8], backends: Iterable[str], *, network: str, frames: int = 300
 ) -> list[VideoSpeed]:
-    """Tracking with smoothing behind each backend, and Face Mesh with and without irises, in turns.
+    """Measures tracking with smoothing on each backend, and Face Mesh with and without irises, in turns.
 
     Each follows one face at most, which is Face Mesh's default.
 
     Args:
-        portrait: ``(H, W, 3)`` uint8 RGB with one face; a camera moves over it, 640 x 480 pixels.
+        portrait: ``(H, W, 3)`` uint8 RGB with one face; a simulated camera of 640 x 480 pixels moves
+            over it.
 
     Raises:
-        As :func:`pfld.runtime.backends.load_backend` has it.
+        FileNotFoundError, ValueError, ImportError: As :func:`pfld.runtime.backends.load_backend`.
     """
     pictures = list(camera_over(portrait, frames))
     with ExitStack() as stack:
@@ -115,7 +116,7 @@ def _face_mesh(irises: bool) -> Iterator[Follower]:
 
     with without_chatter():
         mesh = face_mesh.FaceMesh(refine_landmarks=irises)
-        mesh.process(np.zeros((480, 640, 3), np.uint8))  # speaks up here
+        mesh.process(np.zeros((480, 640, 3), np.uint8))  # prints its messages here
     try:
         yield lambda frame, time_s: bool(mesh.process(frame).multi_face_landmarks)
     finally:

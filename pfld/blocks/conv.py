@@ -43,9 +43,10 @@ class ConvBlock(nn.Sequential):
 
 
 class GlobalConvBlock(nn.Sequential):
-    """One window as large as the map, without batch norm: ``(B, C, K, K)`` to ``(B, out_channels, 1, 1)``.
+    """Convolution with a kernel as large as the map, and ReLU, without batch norm.
 
-    Batch norm is left out because a 1x1 map of a small batch has next to no statistics.
+    Maps ``(B, C, K, K)`` to ``(B, out_channels, 1, 1)``. Batch norm is left out because a 1x1 map of a
+    small batch has too few values for statistics.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:

@@ -1,4 +1,4 @@
-"""Window moments of depthwise 3x3 convolutions, out of correlations of the map with itself."""
+"""Window moments of depthwise 3x3 convolutions, from the autocorrelation of the map."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pfld.blocks.window_moments import WindowMoments, combine
 TAPS = tuple(product((-1, 0, 1), (-1, 0, 1)))  # (y, x) of a 3x3 kernel, in the order of its weights
 
 # Positions summed in single precision before sums are combined in double. A weight gradient adds them
-# one by one: with 8192 instead of 2048, GhostOne's output on smooth images is three times as far from
-# double precision as that of the plain branches; with 2048 a third farther, for 2 % of a step.
+# one by one. With 8192, GhostOne's output on smooth images deviates from double precision three times as
+# much as that of the plain branches; with 2048 a third more, for 2 % of a step's time.
 _CORRELATION_POSITIONS = 2048
 
 
@@ -24,8 +24,8 @@ class DepthwiseMoments(WindowMoments):
 
     Summed over all windows that touch the map, the product of taps a and b depends on b - a alone: it
     is the map's correlation with itself at that lag. Windows centred one pixel outside the map count
-    there but not in the convolution. They see one border row or column each, so the products of those
-    strips with themselves are taken off again, and the corners, taken off twice, put back.
+    there but not in the convolution. Each of them sees one border row or column, so the products within
+    these strips are subtracted, and the corners, subtracted twice, are added back.
     """
 
     stride = 1
@@ -75,7 +75,7 @@ class DepthwiseMoments(WindowMoments):
             grad_x[:, :, y, x_] += 2 * grad_square * x[:, :, y, x_] + grad_sums[:, tap_y, tap_x]
 
     def _strip_taps(self, strips: Tensor) -> list[Tensor]:
-        """What each tap sees over all three-pixel windows that touch a strip: 3 of ``(B, n, C)``."""
+        """The values under each tap, over all three-pixel windows that touch a strip: 3 of ``(B, n, C)``."""
         return self._tap_views(F.pad(strips, (0, 0, 3 - self.stride, 2)))
 
     def _tap_views(self, padded: Tensor) -> list[Tensor]:
@@ -150,15 +150,14 @@ def correlate(signal: Tensor, other: Tensor, *, padding: int) -> Tensor:
 
 
 def _correlate_parts(signal: Tensor, other: Tensor, padding: int) -> Tensor:
-    """The sums over some images after others, ``(parts, C, 1, 3, 3)``."""
+    """The sums over consecutive parts of the batch, ``(parts, C, 1, 3, 3)``."""
     images = max(1, _CORRELATION_POSITIONS // (signal.shape[2] * signal.shape[3]))
     parts = zip(signal.split(images), other.split(images))
     return torch.stack([_depthwise_weight_gradient(*part, padding) for part in parts])
 
 
 def _correlate_images(signal: Tensor, other: Tensor, padding: int) -> Tensor:
-    """The sums over each image, ``(B, C, 1, 3, 3)``, in one launch whatever the batch: images become
-    channels."""
+    """The sums over each image, ``(B, C, 1, 3, 3)``, in one kernel launch: images become channels."""
     shape = signal.shape[:2]
     signal, other = (maps.contiguous().flatten(0, 1).unsqueeze(0) for maps in (signal, other))
     return _depthwise_weight_gradient(signal, other, padding).unflatten(0, shape)

@@ -8,8 +8,8 @@ batch norm scale ``gamma_i`` and shift ``beta_i``:
     s_i    = gamma_i / sqrt(var_i + eps)
     kernel = sum_i s_i W_i                  bias  = sum_i (beta_i - s_i mean_i)
 
-and convolving once with ``kernel`` and ``bias`` is what the branches and their batch norms add up to
-in training mode: exactly, gradients and running statistics included.
+One convolution with ``kernel`` and ``bias`` equals the sum of the branches with their batch norms in
+training mode exactly, including gradients and running statistics.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pfld.blocks.window_moments import PointwiseMoments, UnfoldedMoments, Window
 
 @dataclass(frozen=True)
 class FoldedLayer:
-    """What :func:`folded_convolution` has to know of a layer beside its tensors.
+    """Settings of a layer for :func:`folded_convolution`.
 
     Attributes:
         process_group: Average the moments over these processes (synchronised batch norm), or None.
@@ -147,7 +147,7 @@ class _FoldedConvolution(Function):
 
 
 def _dtypes(x: Tensor, parameter: Tensor) -> tuple[torch.dtype, torch.dtype]:
-    """What to convolve in, as autocast wills, and what to fold in: at least float32."""
+    """The dtype to convolve in, following autocast, and the dtype to fold in, at least float32."""
     device = x.device.type
     autocast = torch.is_autocast_enabled(device)
     compute = torch.get_autocast_dtype(device) if autocast else x.dtype
@@ -162,7 +162,7 @@ def _measure(x: Tensor, layer: FoldedLayer) -> tuple[Tensor, Tensor, Tensor]:
     if layer.process_group is not None:
         sums, products, count = _all_reduce((sums, products, count), layer.process_group)
     mean = sums / count
-    # In double precision, for here the digits cancel.
+    # In double precision, because the subtraction cancels digits.
     covariance = products / count - mean.unsqueeze(-1) * mean.unsqueeze(-2)
     return mean.to(x.dtype), covariance.to(x.dtype), count.to(x.dtype)
 
@@ -182,14 +182,14 @@ def _moments(x: Tensor, layer: FoldedLayer) -> WindowMoments:
     """The cheapest exact moments for the layer's convolution of ``x``."""
     if (layer.kernel_size, layer.stride, layer.groups) == (1, 1, 1):
         return PointwiseMoments()
-    # Border strips of a map under two pixels would overlap; so small, it costs nothing written out.
+    # Border strips of a map under two pixels would overlap; unfolding such a small map costs nothing.
     if layer.kernel_size == 3 and layer.groups == x.shape[1] and min(x.shape[2:]) > 1:
         return DepthwiseMoments() if layer.stride == 1 else StridedDepthwiseMoments()
     return UnfoldedMoments(layer.kernel_size, layer.stride, layer.groups)
 
 
 def _all_reduce(tensors: tuple[Tensor, ...], group: dist.ProcessGroup) -> list[Tensor]:
-    """Sums over processes, sent as one message."""
+    """The tensors summed over all processes, sent as one message."""
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat, group=group)
     parts = flat.split([tensor.numel() for tensor in tensors])

@@ -1,4 +1,4 @@
-"""GhostNet's cheap features, with plain convolutions or with MobileOne blocks (GhostOne)."""
+"""Ghost modules and bottlenecks, of plain convolutions (GhostNet) or MobileOne blocks (GhostOne)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pfld.blocks.mobileone import MobileOneBlock
 class GhostModule(nn.Module):
     """A 1x1 convolution makes half of the channels, a depthwise 3x3 over those makes the other half.
 
-    An odd ``out_channels`` is made one channel too wide and cut.
+    For an odd ``out_channels``, one channel more is computed and cut off.
 
     Args:
         activation: Class of the activation, or None for a linear module.
@@ -72,7 +72,7 @@ def _ghost_layers(
     stride: int,
     conv: Callable[..., nn.Module],
 ) -> nn.Sequential:
-    """Expanding Ghost module, depthwise step where the map shrinks, linear Ghost module."""
+    """Expanding Ghost module, depthwise convolution for stride 2, linear Ghost module."""
     require_stride(stride)
     return nn.Sequential(
         GhostModule(in_channels, hidden_channels, conv=conv),
@@ -91,7 +91,7 @@ def _ghost_layers(
 
 
 class GhostBottleneck(nn.Module):
-    """Two Ghost modules with a depthwise stride between them, and a shortcut around all.
+    """Two Ghost modules, for stride 2 with a depthwise convolution between them, and a shortcut.
 
     The shortcut is the identity, or depthwise 3x3 and 1x1 where the shape changes.
 
@@ -123,10 +123,10 @@ class GhostBottleneck(nn.Module):
 
 
 class GhostOneBottleneck(nn.Module):
-    """:class:`GhostBottleneck` of MobileOne blocks, and on purpose without the shortcut.
+    """:class:`GhostBottleneck` of MobileOne blocks, deliberately without the shortcut.
 
-    Leaving the shortcut out follows YOLOv7's finding that it gets in the way of stacked
-    re-parameterized blocks, and the published GhostOne weights need it this way.
+    This follows YOLOv7's finding that a shortcut does not go well with stacked re-parameterized blocks.
+    The published GhostOne weights need it this way.
 
     Raises:
         ValueError: For a stride other than 1 or 2.

@@ -24,8 +24,8 @@ class MobileOneBlock(nn.Module):
 
     In training mode the branches run folded into one convolution, which gives the same outputs,
     gradients and running statistics for a fraction of the work (:mod:`pfld.blocks.folding`); hooks on
-    single branches are not called then. ``set_folded_training(model, enabled=False)`` brings the plain
-    branches back. Where the batch norms are in eval mode (:func:`freeze_statistics_`) the block folds with
+    single branches are not called then. ``set_folded_training(model, enabled=False)`` restores the plain
+    branches. If the batch norms are in eval mode (:func:`freeze_statistics_`), the block is folded with
     their running statistics.
 
     Args:
@@ -124,9 +124,9 @@ class MobileOneBlock(nn.Module):
         return out
 
     def reparameterize_(self) -> None:
-        """Replaces the branches by one convolution that does in eval mode what they do together.
+        """Replaces the branches by one convolution with the same output in eval mode.
 
-        Does nothing when that has happened already.
+        Does nothing if the block is re-parameterized already.
         """
         if self.reparameterized:
             return
@@ -147,7 +147,7 @@ class MobileOneBlock(nn.Module):
         """Sum over branches of ``W gamma / std`` and ``beta - mean gamma / std``.
 
         Args:
-            precision: To compute in, where the parameters have no higher one.
+            precision: Least precision to compute in.
         """
         kernels, norms = zip(*self._branches())
         dtype = torch.promote_types(kernels[0].dtype, precision)
@@ -161,7 +161,7 @@ class MobileOneBlock(nn.Module):
 
     @property
     def _conv_branches(self) -> list[_ConvNorm]:
-        """``rbr_conv``, which as a ``nn.ModuleList`` does not say what is in it."""
+        """``rbr_conv`` with the type of its elements, which ``nn.ModuleList`` does not declare."""
         return [branch for branch in self.rbr_conv if isinstance(branch, _ConvNorm)]
 
     def _branches(self) -> Iterator[tuple[Tensor, nn.BatchNorm2d]]:
@@ -224,11 +224,11 @@ def _identity_kernel(conv: nn.Conv2d) -> Tensor:
 def _update_running_statistics_(
     norms: Sequence[nn.BatchNorm2d], mean: Tensor, unbiased_var: Tensor
 ) -> None:
-    """As the batch norms would do themselves; both statistics ``(branches, channels)``."""
+    """Updates as the batch norms would do themselves; both statistics ``(branches, channels)``."""
     counters = [bn.num_batches_tracked for bn in norms if bn.num_batches_tracked is not None]
     torch._foreach_add_(counters, 1)
     momentum = norms[0].momentum
-    if momentum is None:  # a plain average over all batches, as torch.nn.BatchNorm2d has it
+    if momentum is None:  # a plain average over all batches, as in torch.nn.BatchNorm2d
         momentum = 1 / float(counters[0])
     for name, statistic in (("running_mean", mean), ("running_var", unbiased_var)):
         running = [getattr(bn, name) for bn in norms]
@@ -252,11 +252,11 @@ def synchronize_moments(model: nn.Module, *, enabled: bool = True) -> None:
 
 
 def freeze_statistics_(model: nn.Module) -> None:
-    """Puts all batch norms of ``model`` into eval mode: it trains on with its running statistics.
+    """Puts all batch norms of ``model`` into eval mode, to train on with their running statistics.
 
     ``model.train()`` undoes it. A folded block is then the convolution its branches add up to, with no
-    moments to measure, which makes steps of GhostOne more than twice as fast. For weights that are
-    trained already: fresh ones have no statistics to go by.
+    moments to measure, which makes steps of GhostOne more than twice as fast. Use it only
+    for trained weights: fresh ones have no useful statistics.
     """
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""Squeeze and excitation: channels scaled by what the whole map holds."""
+"""Squeeze and excitation: channels scaled by gates computed from global averages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mean and covariance of what a convolution kernel sees, and their gradient.
+"""Window moments: mean and covariance of the input windows of a convolution, and their gradient.
 
 A kernel at one output position sees a window ``u`` of its input: ``T = C_in / groups * K * K`` numbers,
 zeros where the window reaches over the edge. Every branch of a re-parameterizable block is linear in
@@ -8,7 +8,7 @@ norms need. Three ways to get them, each exact:
 - :class:`PointwiseMoments` for 1x1 kernels: one matrix product.
 - :mod:`pfld.blocks.depthwise_moments` for depthwise 3x3 kernels: correlations of the map with itself,
   less a border term in closed form.
-- :class:`UnfoldedMoments` for the rest: the windows written out.
+- :class:`UnfoldedMoments` for the rest: the windows unfolded.
 
 Gradients are in the dtype of ``x``, measured sums in float64; ``x`` has to be in channels_last.
 """
@@ -25,9 +25,9 @@ _BLOCK_ROWS = 1024  # positions summed in single precision before sums are combi
 
 
 class WindowMoments(ABC):
-    """Sums over all windows of one layer, and the way back to its input.
+    """Sums over all windows of one layer, and their gradient.
 
-    Each group of input channels has its own: sums ``(groups, T)`` and products ``(groups, T, T)``.
+    Each group of input channels has its own sums: sums ``(groups, T)`` and products ``(groups, T, T)``.
     """
 
     @abstractmethod
@@ -38,7 +38,7 @@ class WindowMoments(ABC):
     def add_gradient_(
         self, grad_x: Tensor, x: Tensor, grad_sums: Tensor, grad_products: Tensor
     ) -> None:
-        """Adds to ``grad_x`` what the loss owes to ``x`` through the moments.
+        """Adds to ``grad_x`` the gradient of the loss with respect to ``x`` through the moments.
 
         ``grad_products`` has to be symmetric in its last two axes.
         """
@@ -50,7 +50,7 @@ class PointwiseMoments(WindowMoments):
     def measure(self, x: Tensor) -> tuple[Tensor, Tensor]:
         rows = _rows(x)
         # Short single-precision sums, combined in double, keep the variance's digits where the mean
-        # is many times the standard deviation. They are also faster: blocks share out over threads.
+        # is many times the standard deviation. They are also faster: threads share the blocks.
         blocks = max(1, len(rows) // _BLOCK_ROWS)
         while len(rows) % blocks:
             blocks -= 1
@@ -65,7 +65,7 @@ class PointwiseMoments(WindowMoments):
 
 
 class UnfoldedMoments(WindowMoments):
-    """Any kernel, stride and grouping, with every window written out."""
+    """Any kernel, stride and grouping, with the windows unfolded."""
 
     def __init__(self, kernel_size: int, stride: int, groups: int) -> None:
         self.unfold = {"kernel_size": kernel_size, "padding": kernel_size // 2, "stride": stride}

@@ -1,4 +1,4 @@
-"""What several commands read from their command lines."""
+"""Argument types that several commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def positive(text: str) -> int:
-    """A count of at least one."""
+    """A whole number of at least 1, for ``type`` of an option.
+
+    Raises:
+        argparse.ArgumentTypeError: For a smaller number.
+    """
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")

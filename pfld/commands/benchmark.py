@@ -47,14 +47,14 @@ def add_parser(commands: Subcommands) -> None:
         type=positive,
         default=[1],
         metavar="N",
-        help="of a network, each number in turn (default 1)",
+        help="threads of a network; several numbers are measured in turn (default 1)",
     )
     parser.add_argument("--rounds", type=positive, default=5, help="turns each (default 5)")
     parser.add_argument(
         "--frames",
         type=int,
         default=300,
-        help="of the video that faces are followed through, beside MediaPipe's Face Mesh "
+        help="of the face tracking benchmark, which includes MediaPipe's Face Mesh "
         "(default 300, 0 for none)",
     )
     parser.add_argument(
@@ -93,7 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _measure_video(speeds: list[BackendSpeed], frames: int) -> list[VideoSpeed]:
-    """The default network, or else the first one measured, behind each of the ONNX backends measured."""
+    """Measures the default network, or else the first one, on each of the ONNX backends measured."""
     from pfld.media.pictures import read_picture
 
     networks = [speed.network for speed in speeds]

@@ -16,7 +16,7 @@ from pfld.plots import require_plot_suffix
 
 
 def format_evaluation(evaluation: Evaluation) -> str:
-    """The results for people, one line per fact; errors in percent."""
+    """The results as readable text, one line per fact; errors in percent."""
     report, metadata = evaluation.report, evaluation.metadata
     order = metadata.preprocessing.channel_order
     missed = f", {evaluation.missed} more not detected" if evaluation.missed else ""
@@ -69,18 +69,18 @@ def add_parser(commands: Subcommands) -> None:
         "--protocol",
         choices=PROTOCOLS,
         default="ground-truth",
-        help="where crops come from: ground-truth, about the annotated landmarks (default), or detector, "
-        "from the whole picture as an application has them",
+        help="where crops come from: ground-truth, around the annotated landmarks (default), or detector, "
+        "around faces detected in the whole picture, as in an application",
     )
     parser.add_argument(
         "--channel-order",
         choices=("rgb", "bgr"),
-        help="what a published checkpoint was trained on (default bgr); other files say so",
+        help="that a published checkpoint was trained on (default bgr); other files contain it",
     )
     parser.add_argument(
         "--robustness",
         action="store_true",
-        help="also on crops scaled, shifted and turned, or with the detector on turned pictures "
+        help="also measure on scaled, shifted and rotated crops or, with the detector, on rotated pictures "
         "(default no)",
     )
     parser.add_argument(

@@ -27,7 +27,7 @@ def add_parser(commands: Subcommands) -> None:
     parser.add_argument(
         "--channel-order",
         choices=("rgb", "bgr"),
-        help="what a published checkpoint was trained on (default bgr); other files say so",
+        help="that a published checkpoint was trained on (default bgr); other files contain it",
     )
     parser.add_argument(
         "--self-contained",

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130  # exit status that says Ctrl-C
 
 _DESCRIPTION = """\
-Looks for faces and their landmarks in photos, folders with all they contain, patterns, videos and
-cameras. Writes annotated copies into --out, placed as the originals lie to each other, and on request
-all faces into faces.jsonl or faces.csv there. Videos come as .mp4 without sound.
+Finds faces and their landmarks in photos, folders and their subfolders, file patterns, videos and
+cameras. Writes annotated copies into --out, in the folder structure of the originals, and on request
+all faces into faces.jsonl or faces.csv there. Videos are written as .mp4 without sound.
 
-What ended half-way goes on where it was when the same command is run again. Files that cannot be read
-are reported and left out."""
+An interrupted run continues when the same command is run again. Files that cannot be read are reported
+and left out."""
 
 _EPILOG = """\
 exit status: 0 all done, 1 something was left out, 2 bad arguments or nowhere to write, 130 Ctrl-C
@@ -36,7 +36,7 @@ examples:
 
 
 def format_summary(summary: PredictionSummary) -> str:
-    """What was done, for people, one line per fact."""
+    """The summary as readable text, one line per fact."""
     done = [_counted(summary.pictures, "picture")] if summary.pictures else []
     if summary.videos:
         done.append(f"{_counted(summary.videos, 'video')} of {_counted(summary.frames, 'frame')}")
@@ -89,7 +89,7 @@ def add_parser(commands: Subcommands) -> None:
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
-        help="what computes (default onnx, reparameterized for weights of PyTorch)",
+        help="inference backend (default onnx, reparameterized for weights of PyTorch)",
     )
     parser.add_argument(
         "--threads", metavar="N", type=positive, default=1, help="for the network (default 1)"
@@ -98,31 +98,31 @@ def add_parser(commands: Subcommands) -> None:
         "--max-faces",
         metavar="N",
         type=positive,
-        help="at most, the largest (default all in pictures, 8 at a time in videos)",
+        help="find at most N faces, the largest (default all in pictures, 8 at a time in videos)",
     )
     parser.add_argument(
         "--min-score",
         metavar="X",
         type=_score,
         default=0.5,
-        help="leave out faces the detector is less sure of, 0 to 1 (default 0.5)",
+        help="leave out faces with a lower detection score, 0 to 1 (default 0.5)",
     )
     parser.add_argument(
         "--no-smoothing",
         action="store_true",
-        help="videos as located, frame by frame (default smoothed)",
+        help="do not smooth landmarks in videos (default smoothed)",
     )
     parser.add_argument(
         "--no-pictures",
         action="store_true",
-        help="no annotated copies, give --json or --csv (default copies)",
+        help="write no annotated copies; needs --json or --csv (default copies)",
     )
     for name, what in (
         ("boxes", "the landmarks' boxes"),
-        ("axes", "how the head is turned"),
+        ("axes", "the head's axes"),
         ("indices", "the landmarks' numbers"),
         ("labels", "the face's number and quality"),
-        ("uncertainty", "points thin where the network is unsure of them"),
+        ("uncertainty", "uncertain points thinner"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=f"draw {what} (default no)")
     parser.add_argument(
@@ -139,7 +139,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         with Interruption() as interruption:
             summary = _predict(arguments, interruption)
-    except KeyboardInterrupt:  # asked for twice
+    except KeyboardInterrupt:  # the second Ctrl-C
         print("interrupted; the same command goes on", file=sys.stderr)
         return _INTERRUPTED
     if summary.left:

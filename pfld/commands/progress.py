@@ -1,4 +1,4 @@
-"""Progress of predictions on a terminal."""
+"""Progress bars of predictions on a terminal."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NAME_LENGTH = 30  # characters
 
 
 class TerminalProgress(PredictionProgress):
-    """Bars on standard error, where that is a terminal: of all sources, and of the video being done.
+    """Bars on standard error, if that is a terminal: one for all sources, one for the current video.
 
-    What was wrong is a line each on standard error in any case. Use it as a context.
+    Each problem is a line on standard error in any case. Use it as a context manager.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class TerminalProgress(PredictionProgress):
 
 
 class _RateColumn(TextColumn):
-    """How many a second."""
+    """Items per second."""
 
     def __init__(self) -> None:
         super().__init__("")

@@ -1,4 +1,4 @@
-"""The landmark networks by name."""
+"""Landmark networks by name: PFLD, GhostNet, GhostNet-Slim and GhostOne."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def build_network(
 
     Args:
         name: One of ``pfld``, ``ghostnet``, ``ghostnet-slim``, ``ghostone``.
-        head: ``regression`` as published: coordinates from pooled features. ``heatmap``: the expected
-            place under a softmax over each point's map, more accurate for as many faces seen.
+        head: ``regression`` as published: coordinates from pooled features. ``heatmap``: soft-argmax of
+            a heatmap for each point, more accurate after the same number of training faces.
         width_multiplier: Scales every channel count; 0.25 to 2.
         num_landmarks: Points to find.
         input_size: Side of the crop in pixels: 96, 112, 128, 144 or 160.

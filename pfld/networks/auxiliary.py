@@ -1,4 +1,4 @@
-"""Head pose from an early feature map, which steadies training and is dropped afterwards."""
+"""PFLD's auxiliary net: head pose from an early feature map, used in training only."""
 
 from __future__ import annotations
 

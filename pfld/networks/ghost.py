@@ -19,7 +19,7 @@ from pfld.networks.landmark_network import LandmarkNetwork, layer_name, require_
 
 @dataclass(frozen=True)
 class GhostStage:
-    """A row of bottlenecks; hidden channels are ``expansion`` times each block's own input."""
+    """A stage of bottlenecks; hidden channels are ``expansion`` times each block's own input."""
 
     channels: int
     repeats: int
@@ -38,8 +38,9 @@ STAGES = {
 
 
 class GhostLandmarkNetwork(LandmarkNetwork):
-    """Stem, four stages of bottlenecks, two closing convolutions; five scales in the regression head.
-    A heatmap head reads conv4 and conv5 as well.
+    """Stem, four stages of bottlenecks, two closing convolutions, and a head.
+
+    The regression head reads five scales; a heatmap head reads conv4 and conv5 as well.
 
     Args:
         conv: Builds the stem, conv7 and the convolutions of a heatmap head; called like

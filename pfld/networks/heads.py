@@ -18,20 +18,19 @@ CELL_MARGIN = 0.1  # of the crop's side, by which heatmaps reach over each of it
 _PRIOR_WIDTH = 0.12  # standard deviation of a fresh heatmap about the mean shape, in crop sides
 _LEAST_PRIOR = -8.0  # logarithm of a fresh heatmap's smallest value over its largest
 _LEAST_VARIANCE = 1e-8  # of a heatmap, in squared crop sides; keeps its root's gradient finite
-_LOST = 0.25  # expected error where there is no face, in crop sides
+_LOST = 0.25  # expected error if there is no face, in crop sides
 _TYPICAL_SPREAD = 0.08  # of a trained heatmap, in crop sides
 
 
 class Located(NamedTuple):
-    """What a head finds, as fractions of the crop's side.
+    """The output of a head, in fractions of the crop's side.
 
     Attributes:
         landmarks: ``(B, L, 2)``.
-        uncertainty: Expected distance of each landmark from the truth, ``(B, L)``; None where the head
-            does not know. Its gradient reaches nothing but what it is calibrated with.
-        parts: The answers ``(B, L, 2)`` that the landmarks were put together from, to be trained as
-            well.
-        features: What the regression is made of, ``(B, C)``.
+        uncertainty: Expected distance of each landmark from the truth, ``(B, L)``; None for a head
+            without. Its gradient reaches only the parameters that calibrate it.
+        parts: The landmarks ``(B, L, 2)`` that ``landmarks`` are combined from, to be trained as well.
+        features: The pooled features that the regression reads, ``(B, C)``.
     """
 
     landmarks: Tensor
@@ -41,11 +40,11 @@ class Located(NamedTuple):
 
 
 class LandmarkHead(nn.Module):
-    """From the maps of a network's layers to landmarks.
+    """Computes landmarks from the feature maps of a network's layers.
 
     Attributes:
         name: What the head is called within a network and in weight files.
-        knows_uncertainty: Whether it says how unsure each landmark is.
+        knows_uncertainty: Whether it gives the uncertainty of each landmark.
         taps: Layers whose maps it reads.
     """
 
@@ -55,7 +54,7 @@ class LandmarkHead(nn.Module):
 
     @abstractmethod
     def locate(self, maps: Mapping[str, Tensor]) -> Located:
-        """The landmarks in some maps.
+        """The landmarks of B faces.
 
         Args:
             maps: By layer ``(B, C, H, W)``, at least those of :attr:`taps`.
@@ -63,7 +62,7 @@ class LandmarkHead(nn.Module):
 
     @abstractmethod
     def start_at_mean_shape_(self, mean_shape: Tensor) -> None:
-        """Makes a fresh head answer about ``mean_shape`` ``(L, 2)`` to whatever it sees."""
+        """Initialises a new head to predict about ``mean_shape`` ``(L, 2)`` for any input."""
 
 
 class RegressionHead(nn.Linear, LandmarkHead):
@@ -101,25 +100,26 @@ class RegressionHead(nn.Linear, LandmarkHead):
 
 
 class HeatmapHead(LandmarkHead):
-    """A heatmap for each landmark, whose expected place it is (soft-argmax), beside a regression.
+    """A heatmap with soft-argmax for each landmark, combined with a coordinate regression.
 
-    Maps of two layers are brought to as many channels and one size, added, mixed by a depthwise and a
-    1x1 convolution, and become one map of ``cells x cells`` for each landmark. Each gets a learnt prior
-    added, and a softmax is taken over it. Its mean is where the landmark is expected. Cells reach over
-    the crop's edges, so that landmarks may lie outside.
+    Feature maps of two layers are projected to the same number of channels, brought to one size, added,
+    and mixed by a depthwise and a 1x1 convolution. A last convolution makes one heatmap of
+    ``cells x cells`` for each landmark. A learnt prior is added to it, and a softmax is taken; the mean
+    of this distribution is the heatmap's landmark. Cells extend beyond the crop's edges, so that
+    landmarks may lie outside.
 
-    A heatmap sees where a point is, the regression what the whole face looks like. The landmark lies
-    between the two answers, at a weight learnt for each point and for how spread its heatmap is. How far
-    off it may be follows from that spread and from how far apart the two answers are, calibrated for
-    each point (:func:`pfld.losses.calibration_loss`), and from whether the crop shows a face at all
-    (:mod:`pfld.training.background`): a network trained on faces sees one in anything.
+    Heatmaps are local, the regression sees the whole face. The final landmark is a weighted mean of the
+    two. The weight is learnt for each point and depends on the spread of its heatmap. The uncertainty
+    follows from that spread and from the distance between the two, calibrated for each point
+    (:func:`pfld.losses.calibration_loss`), and from whether the crop shows a face at all
+    (:mod:`pfld.training.background`): a network trained only on faces finds one in any crop.
 
     Args:
         taps: Channels of each layer read; their maps have ``cells`` or half as many a side.
-        channels: Of the sum.
-        cells: Side of a heatmap.
+        channels: Of the summed maps.
+        cells: Side of a heatmap, in cells.
         conv: Builds the convolutions; called like :class:`pfld.blocks.ConvBlock`.
-        regression: The other head.
+        regression: The regression head.
 
     Source: Sun et al. 2018, Integral Human Pose Regression, equation 2, for the expected place.
     """
@@ -152,11 +152,11 @@ class HeatmapHead(LandmarkHead):
         # Logit of the heatmap's weight at a typical spread, and how much it falls with its logarithm.
         self.trust = nn.Parameter(torch.full((num_landmarks,), -1.0))
         self.trust_slope = nn.Parameter(torch.zeros(num_landmarks))
-        # Logarithms of what each adds to the squared expected error, by point.
+        # Logarithms of the terms of the squared expected error, for each point.
         self.error_of_spread = nn.Parameter(torch.full((num_landmarks,), -3.0))
         self.error_of_distance = nn.Parameter(torch.full((num_landmarks,), -2.0))
         self.least_error = nn.Parameter(torch.full((num_landmarks,), -10.0))
-        # Logit of the crop showing no face, from the regression's features; a fresh one says never.
+        # Logit of the crop showing no face, from the regression's features; initially about never.
         self.no_face = nn.Linear(regression.in_features, 1).requires_grad_(False)
         nn.init.zeros_(self.no_face.weight)
         nn.init.constant_(self.no_face.bias, -20.0)
@@ -186,7 +186,7 @@ class HeatmapHead(LandmarkHead):
         return Located(landmarks, uncertainty, (regressed, expected), features)
 
     def _joined(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """The layers' maps, with as many channels and one size, added."""
+        """The sum of the layers' maps, projected to the same channels and size."""
         brought = [lateral(maps[name]) for lateral, name in zip(self.lateral, self.heatmap_taps)]
         joined = [
             x if x.shape[2] == self.cells else F.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -203,12 +203,12 @@ class HeatmapHead(LandmarkHead):
 
 
 def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Full precision also where mixed precision is on; the meta device knows neither."""
+    """A context without autocast; the meta device does not support autocast."""
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def _moments(cells: int) -> Tensor:
-    """Of each cell's centre ``(cells * cells, 3)``: x, y and x^2 + y^2, in crop sides."""
+    """x, y and x^2 + y^2 of each cell's centre ``(cells * cells, 3)``, in crop sides."""
     axis = ((torch.arange(cells) + 0.5) / cells - 0.5) * (1 + 2 * CELL_MARGIN) + 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y, x.square() + y.square()], dim=2).flatten(0, 1)

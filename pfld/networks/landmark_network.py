@@ -1,4 +1,4 @@
-"""What all landmark networks share: a trunk, which is a chain of layers, and a head that reads some."""
+"""LandmarkNetwork, the base class of all networks: a trunk of layers and a head."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INPUT_SIZES = range(96, 161, 16)  # crop sides in pixels; the trunk divides them
 
 
 class LandmarkNetwork(nn.Module):
-    """Layers in a row, and a head that makes landmarks of their maps.
+    """A trunk of layers in sequence, and a head that computes landmarks from their maps.
 
     Args:
         layers: Modules by published name, in the order they run.
@@ -47,7 +47,7 @@ class LandmarkNetwork(nn.Module):
 
     @property
     def head(self) -> LandmarkHead:
-        """What makes landmarks of feature maps; published checkpoints call it ``fc``."""
+        """Computes landmarks from feature maps; published checkpoints call it ``fc``."""
         head = self.get_submodule(self._head_name)
         assert isinstance(head, LandmarkHead)
         return head
@@ -64,24 +64,26 @@ class LandmarkNetwork(nn.Module):
         return self.forward_with_uncertainty(x)[0]
 
     def forward_with_uncertainty(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Landmarks as :meth:`forward` gives them, and how unsure each is ``(B, num_landmarks)``, as a
-        fraction of the crop side; None where :attr:`LandmarkHead.knows_uncertainty` is false.
+        """Landmarks as in :meth:`forward`, and the uncertainty of each ``(B, num_landmarks)``.
+
+        That is the expected error as a fraction of the crop side; None if the head's
+        :attr:`LandmarkHead.knows_uncertainty` is false.
         """
         located, _ = self.locate(x)
         return located.landmarks.flatten(1), located.uncertainty
 
     def forward_with_pose_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Landmarks as :meth:`forward` gives them, and the map ``(B, C, S/4, S/4)`` pose is read from."""
+        """Landmarks as in :meth:`forward`, and the map ``(B, C, S/4, S/4)`` that pose is read from."""
         located, pose_features = self.locate(x)
         return located.landmarks.flatten(1), pose_features
 
     def locate(self, x: Tensor) -> tuple[Located, Tensor]:
-        """All that the head finds, and the map ``(B, C, S/4, S/4)`` pose is read from."""
+        """The output of the head, and the map ``(B, C, S/4, S/4)`` that pose is read from."""
         maps = self._maps(x)
         return self.head.locate(maps), maps[self.pose_layer]
 
     def _maps(self, x: Tensor) -> dict[str, Tensor]:
-        """What the head and the pose net read, by layer."""
+        """The maps that the head and the auxiliary net read, by layer."""
         expected = (3, self.input_size, self.input_size)
         if x.ndim != 4 or tuple(x.shape[1:]) != expected:
             raise ValueError(
@@ -97,7 +99,7 @@ class LandmarkNetwork(nn.Module):
 
 
 def require_sizes(input_size: int, num_landmarks: int) -> None:
-    """Raises ValueError unless the trunk can divide the side of the crop and there is a point to find."""
+    """Raises ValueError unless the trunk can divide the crop's side and there is at least one landmark."""
     if input_size not in INPUT_SIZES:
         raise ValueError(
             f"input_size must be one of {', '.join(map(str, INPUT_SIZES))} pixels, got {input_size}"

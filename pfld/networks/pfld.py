@@ -15,7 +15,7 @@ from pfld.networks.landmark_network import LandmarkNetwork, layer_name, require_
 
 @dataclass(frozen=True)
 class InvertedResidualStage:
-    """A row of inverted residuals; ``stride`` is the first one's, shortcuts are on all others."""
+    """A stage of inverted residuals: the first has ``stride``, all others have shortcuts."""
 
     expansion: int
     channels: int

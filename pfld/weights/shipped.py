@@ -6,9 +6,13 @@ import os
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).parents[2]
-_INSTALLED = Path(__file__).parents[1] / "installed"  # what a wheel brings; a checkout has no such folder
+_INSTALLED = (
+    Path(__file__).parents[1] / "installed"
+)  # what a wheel brings; a checkout has no such folder
 SHIPPED = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / "weights"
-PORTRAIT = (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / "demo" / "examples") / "astronaut.jpg"
+PORTRAIT = (
+    _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / "demo" / "examples"
+) / "astronaut.jpg"
 DEFAULT_WEIGHTS = "ghostone-heatmap"  # the most accurate that are shipped
 # Backends by name, with the end of the name of the weight file each reads.
 BACKENDS = {
@@ -39,7 +43,9 @@ def find_weights(weights: str | os.PathLike[str], backend: str) -> Path:
     shipped = SHIPPED / (path.name + BACKENDS[backend])
     if not shipped.is_file():
         names = shipped_networks(backend)
-        have = f"there are {', '.join(names)}" if names else "there are none"
+        have = f"there are {', '.join(names)}" if names else "there are none here"
+        if BACKENDS[backend] == ".safetensors" and SHIPPED == _INSTALLED:
+            have += "; the PyTorch weights are in the project's repository, pass their path"
         raise FileNotFoundError(f"no {path} weights for the {backend} backend; {have}")
     return shipped
 

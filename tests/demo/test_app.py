@@ -206,7 +206,6 @@ def test_landmarks_are_painted_where_they_are_and_only_if_wanted(visit):
         page.get_by_label(label, exact=True).first.uncheck()
     page.wait_for_timeout(300)
     shares.append(painted_share(page, live(page, LIVE, "true")["shown"] + 5))
-    print(shares)
     assert shares[0] > 0.8 and shares[1] < 0.2
 
 

@@ -1,4 +1,4 @@
-"""Annotations as they should not be: WFLW's lines and .pts files."""
+"""Faulty annotations, WFLW's lines and .pts files, and a good one of each to start from."""
 
 POINTS = [f"{20 + index % 10 * 8} {30 + index // 10 * 7}" for index in range(98)]
 LINE = " ".join([*POINTS, "20 30 90 95", "0 0 0 0 0 0", "a.png"])
@@ -37,6 +37,7 @@ MISSING_PICTURES = {  # lines that may be left out
     ),
 }
 ROWS = [f"{10 + index} {20 + index % 7}" for index in range(68)]
+PTS = "\n".join(["version: 1", "n_points: 68", "{", *ROWS, "}"])
 NO_PTS = {
     "empty": "",
     "short": "\n".join(["version: 1", "{", *ROWS[1:], "}"]),

@@ -85,9 +85,13 @@ def speeds_of(network: str) -> dict[str, dict[str, Any]]:
     """
     path = ROOT / "docs" / "speed.json"
     rows = json.loads(path.read_text())["backends"]
-    found = {row["backend"]: row for row in rows if row["network"] == network if row["threads"] == 1}
+    found = {
+        row["backend"]: row for row in rows if row["network"] == network if row["threads"] == 1
+    }
     if missing := {*FORMS, "onnx"} - found.keys():
-        raise ValueError(f"{path} has no {', '.join(sorted(missing))} of {network}; measure it first")
+        raise ValueError(
+            f"{path} has no {', '.join(sorted(missing))} of {network}; measure it first"
+        )
     return found
 
 
@@ -130,7 +134,7 @@ def card(network: str, machine: str) -> Image.Image:
     onnx, apart = speeds["onnx"], after["difference_px"]
     faster = before["p50_ms"] / onnx["p50_ms"]
     lines = (
-        f"The same 98 points, at most {apart:.5f} pixels of the crop apart.  "
+        f"The same 98 points, at most {apart:.5f} pixels apart.  "
         f"As an ONNX file: {onnx['p50_ms']:.1f} ms, {faster:.0f} times faster.",
         f"{network}, median for one face, one thread of an {machine}",
     )
@@ -159,10 +163,10 @@ def main() -> int:
         default=ROOT / "docs" / "reparameterization.webp",
         help="animated WebP file (default: docs/reparameterization.webp)",
     )
-    parser.add_argument("--frames", type=int, default=72, help="in a loop (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=18, help="frames/s (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=60, help="in a loop (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=16, help="frames/s (default: %(default)s)")
     parser.add_argument(
-        "--quality", type=int, default=62, help="of WebP, 0 to 100 (default: %(default)s)"
+        "--quality", type=int, default=58, help="of WebP, 0 to 100 (default: %(default)s)"
     )
     arguments = parser.parse_args()
 

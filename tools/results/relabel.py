@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from rich.progress import track
 
 from pfld.data.annotations import FaceAnnotation, read_wflw
 from pfld.data.face_set import split_by_picture
@@ -95,7 +95,7 @@ def main() -> int:
 
     points = [face.landmarks_px for face in faces]
     moved = []
-    for index in tqdm(trained, unit=" faces", mininterval=10):
+    for index in track(trained, "labelling"):
         found = seen_in_views(network, faces[index])
         moved.append(float(normalized_mean_errors(found[None], points[index][None], WFLW_98)[0]))
         part = share / 2 if names[index] in by_people else share

@@ -29,7 +29,7 @@ from pfld.commands.arguments import positive
 ROOT = Path(__file__).parents[2]
 FOUND = 1  # exit status
 _HANGS_S = 30  # so long no input may take
-_LONGEST = 100_000  # bytes of an input
+LONGEST = 100_000  # bytes of an input
 _GUIDED_BY = ("pfld", "PIL", "landmark_app")
 
 
@@ -106,7 +106,7 @@ def fuzz_with_atheris(
         (corpus / str(index)).write_bytes(data)
     options = [
         f"-max_total_time={max(round(seconds), 1)}",
-        f"-max_len={_LONGEST}",
+        f"-max_len={LONGEST}",
         "-rss_limit_mb=6000",
     ]
     options += [f"-artifact_prefix={folder}/", "-print_final_stats=1"]

@@ -1,4 +1,7 @@
-"""What tools/stress/fuzz.py calls with random input, and what it begins with. Needs demo and tests to import from."""
+"""Fuzz targets and seeds for fuzz.py: each function that reads foreign input, and inputs to begin with.
+
+Needs the folders demo and tests on the import path.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from landmark_app.models import Models
+    from pfld.weights import WeightMetadata
 
 _MOST_FRAMES = 20  # of a video
 
@@ -61,7 +67,8 @@ def safetensors(data: bytes, folder: Path) -> None:
 
 
 def header(data: bytes, folder: Path) -> None:
-    safetensors(struct.pack("<Q", len(data)) + data, folder)
+    """The header of a safetensors file, before as many bytes as the smallest network has numbers."""
+    safetensors(struct.pack("<Q", len(data)) + data + bytes(_smallest_size()), folder)
 
 
 def checkpoint(data: bytes, folder: Path) -> None:
@@ -96,7 +103,10 @@ def video(data: bytes, folder: Path) -> None:
 
 
 def page(data: bytes, folder: Path) -> None:
-    """What a page sends with a frame: settings, a time and, of no use there, a path; a line each."""
+    """What a page sends with a frame: settings, a time and a path that is no upload; a line each.
+
+    Refused where neither camera view takes the settings.
+    """
     import numpy as np
 
     from landmark_app.camera.answer import read_settings
@@ -110,8 +120,12 @@ def page(data: bytes, folder: Path) -> None:
         raise AssertionError(f"{path!r} is no upload")
     settings, when = read_settings(text), json.loads(time_s)
     image = np.zeros((64, 64, 3), np.uint8)
-    for look in (on_frame, on_pair_frame):
+    reasons = [
         refused(lambda look=look: look(app_models(), Visitor(), image, when, settings))
+        for look in (on_frame, on_pair_frame)
+    ]
+    if None not in reasons:
+        raise ValueError(f"{reasons[0]}; {reasons[1]}")
 
 
 @cache
@@ -157,19 +171,59 @@ def _line_seeds(folder: Path) -> list[bytes]:
 
 
 def _point_seeds(folder: Path) -> list[bytes]:
-    from support.bad_annotations import NO_PTS
+    from support.bad_annotations import NO_PTS, PTS
 
-    return [text.encode() for text in NO_PTS.values()]
+    return [text.encode() for text in (PTS, *NO_PTS.values())]
+
+
+@cache
+def _smallest_network() -> tuple[WeightMetadata, dict[str, Tensor]]:
+    """The smallest network there is, all zeros. A byte per number keeps its files short."""
+    import torch
+
+    from pfld.preprocess import Preprocessing
+    from pfld.weights import WeightMetadata
+
+    metadata = WeightMetadata(
+        "ghostone",
+        Preprocessing(96),
+        landmark_scheme="ibug-68",
+        width_multiplier=0.25,
+        num_conv_branches=1,
+        form="reparameterized",
+    )
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in metadata.build().state_dict().items()}
+    return metadata, {name: torch.zeros(shape, dtype=torch.int8) for name, shape in shapes.items()}
+
+
+def _smallest_size() -> int:
+    return sum(tensor.numel() for tensor in _smallest_network()[1].values())
+
+
+def _smallest_safetensors() -> bytes:
+    from safetensors.torch import save
+
+    metadata, state = _smallest_network()
+    return save(state, metadata.to_strings())
+
+
+def _header_of(about: dict[str, str], size: int) -> bytes:
+    """The header of a file with one tensor of ``size`` bytes."""
+    tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+    return json.dumps({"__metadata__": about, "fc.bias": tensor}).encode()
 
 
 def _header_seeds(folder: Path) -> list[bytes]:
-    tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
-    files = [{"__metadata__": about, "fc.bias": tensor} for about in _abouts()]
-    return [*(json.dumps(file).encode() for file in files), b"{}"]
+    whole = _smallest_safetensors()
+    own = whole[8 : len(whole) - _smallest_size()]
+    return [own, *(_header_of(about, _smallest_size()) for about in _abouts()), b"{}"]
 
 
 def _safetensors_seeds(folder: Path) -> list[bytes]:
-    return [struct.pack("<Q", len(text)) + text + bytes(4) for text in _header_seeds(folder)]
+    headers = [*(_header_of(about, 4) for about in _abouts()), b"{}"]
+    short = [struct.pack("<Q", len(text)) + text + bytes(4) for text in headers]
+    return [_smallest_safetensors(), *short]
 
 
 def _metadata_seeds(folder: Path) -> list[bytes]:
@@ -177,7 +231,7 @@ def _metadata_seeds(folder: Path) -> list[bytes]:
 
 
 def _abouts() -> list[dict[str, str]]:
-    """What files with either head say."""
+    """The metadata of files with either head."""
     from pfld.weights.metadata import HEADS
     from support.bad_weights import METADATA
 
@@ -187,16 +241,17 @@ def _abouts() -> list[dict[str, str]]:
 def _checkpoint_seeds(folder: Path) -> list[bytes]:
     import torch
 
-    state = {
+    incomplete = {
         "conv8.0.weight": torch.zeros(32, 1, 6, 6),
         "fc.bias": torch.zeros(196),
         "conv3_1.inv_res.0.0.weight": torch.zeros(1),
     }
     path = folder / "a.pth"
     made = []
-    for zipped in (True, False):  # as PyTorch writes them since 1.6, and before
-        torch.save(state, path, _use_new_zipfile_serialization=zipped)
-        made.append(path.read_bytes())
+    for state in (_smallest_network()[1], incomplete):
+        for zipped in (True, False):  # as PyTorch writes them since 1.6, and before
+            torch.save(state, path, _use_new_zipfile_serialization=zipped)
+            made.append(path.read_bytes())
     return made
 
 

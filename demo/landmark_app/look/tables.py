@@ -143,8 +143,8 @@ def benchmark_table(report: BenchmarkReport) -> str:
             f"{speed.p50_ms:.2f} ms",
             f"{speed.p95_ms:.2f} ms",
             f"{speed.faces_per_second:.0f}",
-            f"{speed.parameters / 1e6:.2f} M",
-            f"{speed.macs / 1e6:.0f} M",
+            _millions(speed.parameters, 2),
+            _millions(speed.macs, 0),
             f"{speed.file_mib:.1f} MiB",
             "–" if memory is None else f"{memory:.0f} MiB",
             pixels(speed.difference_px),
@@ -157,3 +157,7 @@ def benchmark_table(report: BenchmarkReport) -> str:
         "“Off by”: largest distance from the train-time network's points on random crops, in pixels of a "
         "112-pixel crop.</p>"
     )
+
+
+def _millions(count: int | None, digits: int) -> str:
+    return "–" if count is None else f"{count / 1e6:.{digits}f} M"

@@ -70,7 +70,7 @@ def _results(report: BenchmarkReport) -> str:
         )
         + bar_chart(
             "Parameters",
-            {str(c): s.parameters / 1e6 for c, s in speeds.items()},
+            {str(c): s.parameters / 1e6 for c, s in speeds.items() if s.parameters},
             unit="million",
             digits=2,
         )

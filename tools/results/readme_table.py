@@ -1,0 +1,124 @@
+"""Rewrites the table of networks in README.md: ``python tools/results/readme_table.py``.
+
+Sizes are counted from the weight files, milliseconds come from docs/speed.json, errors from
+docs/accuracy.json, and their intervals from the table of results in weights/README.md. So run it after
+``pfld benchmark --frames 0 --json docs/speed.json`` and after ``tools/results/weights_card.py``. Text
+outside the ``<!-- networks -->`` marks stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from markdown_tables import percent, rewrite, table
+from pfld.benchmark.backends import count_macs
+from pfld.weights.files import read_metadata
+from pfld.weights.metadata import FORMS, WeightMetadata
+from pfld.weights.shipped import shipped_networks
+
+ROOT = Path(__file__).parents[2]
+FORM = "ONNX"  # of the network whose error is shown
+BACKENDS = ("onnx", "onnx-int8")  # whose milliseconds are shown
+UNKNOWN = "–"
+LICENCE = "research use"  # as the data all of them were trained on
+HEAD = (
+    "network",
+    "parameters, training → run time",
+    "multiplications, training → run time",
+    "ms, ONNX",
+    "ms, ONNX int8",
+    "error, %",
+    "95 % interval",
+    "weights",
+)
+
+
+def sizes_of(metadata: WeightMetadata, form: str) -> tuple[int, int]:
+    """Parameters, and multiplications for one face, of a network in one of ``FORMS``."""
+    import torch
+
+    with torch.device("meta"):
+        network = replace(metadata, form=form).build().eval()
+    side = metadata.preprocessing.input_size
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return parameters, count_macs(network, torch.zeros(1, 3, side, side, device="meta"))
+
+
+def size_cells(name: str) -> list[str]:
+    """Millions of parameters and of multiplications; both forms where they differ."""
+    metadata = read_metadata(ROOT / "weights" / f"{name}.safetensors")
+    cells = []
+    for numbers, digits in zip(zip(*(sizes_of(metadata, form) for form in FORMS)), (2, 0)):
+        texts = dict.fromkeys(f"{number / 1e6:.{digits}f}" for number in numbers)
+        cells.append(" → ".join(texts) + " M")
+    return cells
+
+
+def speed_cells(name: str) -> list[str]:
+    """Median milliseconds for one face on one thread, where they were measured."""
+    rows = json.loads((ROOT / "docs" / "speed.json").read_text())["backends"]
+    found = {
+        row["backend"]: f"{row['p50_ms']:.1f}"
+        for row in rows
+        if row["network"] == name and row["threads"] == 1
+    }
+    return [found.get(backend, UNKNOWN) for backend in BACKENDS]
+
+
+def intervals() -> dict[str, str]:
+    """By network, the 95 % interval of its error that stands in weights/README.md.
+
+    Raises:
+        ValueError: When there is no such table, or its errors are not those of docs/accuracy.json.
+    """
+    card = ROOT / "weights" / "README.md"
+    errors = json.loads((ROOT / "docs" / "accuracy.json").read_text())
+    marked = re.search(r"<!-- results -->\n(.*?)\n\n", card.read_text(), flags=re.DOTALL)
+    if marked is None:
+        raise ValueError(f"{card} has no table marked results")
+    lines = [line.strip("|").split("|") for line in marked[1].splitlines()]
+    head, _, *rows = [[cell.strip() for cell in line] for line in lines]
+    found = {}
+    for row in rows:
+        cells = dict(zip(head, row))
+        name = row[0].strip("`")
+        if cells[FORM] != percent(errors[name][FORM]):
+            raise ValueError(f"{card} and docs/accuracy.json differ about {name}; write both anew")
+        found[name] = cells["95 % interval"]
+    return found
+
+
+def networks() -> str:
+    """The table, the network with the smallest error first."""
+    errors = json.loads((ROOT / "docs" / "accuracy.json").read_text())
+    between = intervals()
+    rows = [
+        [
+            f"`{name}`",
+            *size_cells(name),
+            *speed_cells(name),
+            percent(errors[name][FORM]),
+            between[name],
+            LICENCE,
+        ]
+        for name in sorted(shipped_networks(), key=lambda name: errors[name][FORM])
+    ]
+    text = table(HEAD, rows)
+    if any(UNKNOWN in row for row in rows):
+        text += f"\n\n{UNKNOWN}: not measured on that machine yet."
+    return text
+
+
+def main() -> int:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    rewrite(ROOT / "README.md", {"networks": networks()})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
