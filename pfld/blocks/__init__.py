@@ -9,7 +9,6 @@ from pfld.blocks.mobileone import (
     set_folded_training,
     synchronize_moments,
 )
-from pfld.blocks.squeeze_excite import SqueezeExcite
 
 __all__ = [
     "ConvBlock",
@@ -20,7 +19,6 @@ __all__ = [
     "GlobalConvBlock",
     "InvertedResidual",
     "MobileOneBlock",
-    "SqueezeExcite",
     "freeze_statistics_",
     "set_folded_training",
     "synchronize_moments",

@@ -75,7 +75,7 @@ class DepthwiseMoments(WindowMoments):
             grad_x[:, :, y, x_] += 2 * grad_square * x[:, :, y, x_] + grad_sums[:, tap_y, tap_x]
 
     def _strip_taps(self, strips: Tensor) -> list[Tensor]:
-        """The values under each tap, over all three-pixel windows that touch a strip: 3 of ``(B, n, C)``."""
+        """The values under each tap in all three-pixel windows that touch a strip: 3 of ``(B, n, C)``."""
         return self._tap_views(F.pad(strips, (0, 0, 3 - self.stride, 2)))
 
     def _tap_views(self, padded: Tensor) -> list[Tensor]:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from pfld.blocks.conv import make_activation, require_stride
 from pfld.blocks.folding import FoldedLayer, folded_convolution
-from pfld.blocks.squeeze_excite import SqueezeExcite
 
 
 class MobileOneBlock(nn.Module):
@@ -31,7 +30,6 @@ class MobileOneBlock(nn.Module):
     Args:
         kernel_size: Odd; the input is padded by half of it.
         activation: Class of the activation, or None for a linear block.
-        squeeze_excite: Scale the summed channels by a learnt gate before the activation.
         reparameterized: Build the single convolution right away, to load fused weights into.
 
     Raises:
@@ -52,7 +50,6 @@ class MobileOneBlock(nn.Module):
         groups: int = 1,
         activation: type[nn.Module] | None = nn.ReLU,
         num_conv_branches: int = 6,
-        squeeze_excite: bool = False,
         reparameterized: bool = False,
     ) -> None:
         super().__init__()
@@ -68,7 +65,6 @@ class MobileOneBlock(nn.Module):
         self.groups = groups
         self.folded_training = True
         self.synchronized_moments = False
-        self.se = SqueezeExcite(out_channels) if squeeze_excite else nn.Identity()
         self.activation = make_activation(activation)
         if reparameterized:
             self.reparam_conv = self._conv(kernel_size, bias=True)
@@ -93,7 +89,7 @@ class MobileOneBlock(nn.Module):
             out = self._forward_folded(x)
         else:
             out = self._forward_branches(x)
-        return self.activation(self.se(out))
+        return self.activation(out)
 
     def _forward_branches(self, x: Tensor) -> Tensor:
         out = self.rbr_conv[0](x)

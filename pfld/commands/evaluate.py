@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from pfld.commands.arguments import Subcommands
+from pfld.commands.progress import progress_bar
 from pfld.evaluation.evaluate import Evaluation, RobustnessPoint, evaluate
 from pfld.evaluation.plots import plot_evaluation
 from pfld.evaluation.protocols import PROTOCOLS
@@ -105,16 +106,17 @@ def add_parser(commands: Subcommands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         require_plot_suffix(arguments.plot)
-    evaluation = evaluate(
-        arguments.weights,
-        arguments.data,
-        arguments.split,
-        protocol=arguments.protocol,
-        channel_order=arguments.channel_order,
-        robustness=arguments.robustness,
-        allow_missing=arguments.allow_missing,
-        progress=True,
-    )
+    with progress_bar("faces") as progress:
+        evaluation = evaluate(
+            arguments.weights,
+            arguments.data,
+            arguments.split,
+            protocol=arguments.protocol,
+            channel_order=arguments.channel_order,
+            robustness=arguments.robustness,
+            allow_missing=arguments.allow_missing,
+            progress=progress,
+        )
     for reason in evaluation.skipped:
         print(f"skipped: {reason}", file=sys.stderr)
     text = json.dumps(evaluation.to_json(), indent=2, allow_nan=False)

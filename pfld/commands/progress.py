@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -90,3 +93,12 @@ class _RateColumn(TextColumn):
         elapsed = task.elapsed or 0
         rate = task.completed / elapsed if elapsed > 0 and task.completed else None
         return Text("" if rate is None else f"{rate:.1f} {task.fields['unit']}")
+
+
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error where that is a terminal: what to call with how many are done, and of all."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

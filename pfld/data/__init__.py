@@ -1,1 +1,1 @@
-"""Faces with landmarks: readers, crops, augmentation, pose labels, synthetic faces."""
+"""Annotated faces: readers, crops, augmentation, and a writer of WFLW's layout."""

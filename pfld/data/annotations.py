@@ -28,7 +28,7 @@ class FaceAnnotation:
         landmarks_px: ``(L, 2)`` float32, in pixels of the picture.
         box_xyxy: ``(4,)`` float32, the data set's own face box in pixels.
         attributes: ``(6,)`` uint8 of 0 or 1, in the order of :data:`ATTRIBUTES`.
-        source: Where the annotation stands, as ``file:line``.
+        source: Place of the annotation, as ``file:line``.
     """
 
     image_path: Path
@@ -39,6 +39,7 @@ class FaceAnnotation:
 
     @property
     def scheme(self) -> LandmarkScheme:
+        """The landmark scheme, by the number of points."""
         return WFLW_98 if len(self.landmarks_px) == WFLW_98.num_landmarks else IBUG_68
 
     def require_in(self, image: NDArray[np.uint8]) -> None:
@@ -55,9 +56,9 @@ class FaceAnnotation:
 def read_faces(folder: str | Path, split: str) -> list[FaceAnnotation]:
     """The annotated faces of one split, from whichever layout the folder has.
 
-    WFLW's is recognised by ``WFLW_annotations``; else ``.pts`` files are looked for in the subfolder
-    named like the split or, for "train" and where there is no such subfolder, in the folder itself, but
-    for its subfolders named like other splits: ``test``, ``val``, ``valid`` and ``validation``.
+    WFLW's layout is recognised by ``WFLW_annotations``. Otherwise ``.pts`` files are read from the
+    subfolder named like the split. If there is none and the split is "train", they are read from the
+    folder itself, except from its subfolders ``test``, ``val``, ``valid`` and ``validation``.
 
     Raises:
         FileNotFoundError: When the folder holds neither, saying what was looked for.
@@ -129,10 +130,10 @@ def _parse_wflw_line(line: str, images: Path, source: str) -> FaceAnnotation:
 def read_pts_folder(folder: str | Path, leave_out: Collection[str] = ()) -> list[FaceAnnotation]:
     """The faces of all ``.pts`` files under a folder, each beside its picture of the same name.
 
-    Points are stored counting from 1 and converted; attributes are all 0; the box is that of the points.
+    The files count pixels from 1, which is converted; attributes are all 0; the box is that of the points.
 
     Args:
-        leave_out: Names of subfolders that are passed over.
+        leave_out: Names of subfolders that are skipped.
 
     Raises:
         FileNotFoundError: When there is no ``.pts`` file, or one has no picture beside it.

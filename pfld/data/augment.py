@@ -1,8 +1,8 @@
-"""Augmentation of whole batches, on the device they train on; landmarks go through the same map.
+"""Data augmentation of whole batches on the training device; landmarks are transformed likewise.
 
-What happens to each face is drawn first, on the CPU, for the whole global batch from one seed
-(:func:`draw_augmentation`); a process then applies its own rows (:func:`augment`). So the same seed
-gives the same batches whatever the number of processes and devices.
+Random parameters are drawn first, on the CPU, for the whole global batch from one seed
+(:func:`draw_augmentation`). Each process then applies its own rows (:func:`augment`). So a seed gives
+the same batches for any number of processes and devices.
 """
 
 from __future__ import annotations
@@ -28,17 +28,20 @@ class AugmentationConfig:
         rotation: Standard deviation in degrees; cut off at three times that.
         scale, aspect: Standard deviation of the logarithm of the crop's side, and of its side ratio.
         shift: Standard deviation of the crop's displacement, as a fraction of its side.
-        detector_jitter: Probability of a crop twice as far off, as detectors' boxes are.
+        detector_jitter: Probability of doubled scale and shift, as with detectors' boxes.
         mirror: Probability, at any strength.
         brightness, contrast, saturation, tint: Largest change, as a fraction.
         gamma: Largest factor on the exponent of brightness, less 1.
-        noise: Largest standard deviation, pixels being 0..1.
+        noise: Largest standard deviation, for pixels in 0..1.
         blur: Probability of a Gaussian or motion blur.
         low_resolution: Probability of losing a factor of 2 to 4 in resolution.
         occlusion: Probability of something in front of the face.
         truncation: Probability of the picture's edge cutting the face.
         compression: Probability of JPEG artefacts.
         grey: Probability of losing all colour.
+
+    Raises:
+        ValueError: For a value that is negative or not finite.
     """
 
     rotation: float = 14.0
@@ -70,7 +73,7 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class AugmentationDraw:
-    """What will happen to each of ``B`` faces; tensors with ``B`` rows, on the CPU.
+    """Random parameters for ``B`` faces; tensors with ``B`` rows, on the CPU.
 
     Angles in radians, shifts as fractions of the crop's side; a strength of 0 means "not at all".
     """
@@ -95,6 +98,7 @@ class AugmentationDraw:
         return AugmentationDraw(**{f.name: getattr(self, f.name)[part] for f in fields(self)})
 
     def to(self, device: torch.device) -> AugmentationDraw:
+        """The draw on another device."""
         return AugmentationDraw(
             **{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
         )
@@ -103,7 +107,11 @@ class AugmentationDraw:
 def draw_augmentation(
     count: int, generator: torch.Generator, config: AugmentationConfig, *, strength: float = 1.0
 ) -> AugmentationDraw:
-    """Draws for ``count`` faces from a CPU generator; ``strength`` 0..1 scales everything but mirrors."""
+    """Draws parameters for ``count`` faces from a CPU generator.
+
+    Args:
+        strength: 0..1, scales everything but the probability of mirroring.
+    """
 
     def uniform(*shape: int, low: float = -1.0, high: float = 1.0) -> Tensor:
         return low + (high - low) * torch.rand(count, *shape, generator=generator)
@@ -179,12 +187,13 @@ def augment(
     crop_scale: float,
     scheme: LandmarkScheme,
 ) -> tuple[Tensor, Tensor]:
-    """Faces as they will be seen: pixels ``(B, 3, size, size)`` RGB in 0..1, and their landmarks
-    ``(B, L, 2)`` as fractions of the new crop; those beyond its edge lie outside 0..1.
+    """Augmented pixels ``(B, 3, size, size)`` RGB in 0..1, and their landmarks ``(B, L, 2)``.
+
+    Landmarks are fractions of the new crop; those beyond its edge lie outside 0..1.
 
     Args:
         crops: ``(B, S, S, 3)`` uint8 RGB with room around the face.
-        landmarks: ``(B, L, 2)`` as fractions of those.
+        landmarks: ``(B, L, 2)`` as fractions of ``crops``.
         draw: For these ``B`` faces, on the same device.
         size: Side of the result in pixels.
         crop_scale: Side of an undisturbed crop over the longer side of the (turned) landmark box.
@@ -228,7 +237,7 @@ def _warp(
     theta = torch.cat([matrix, offset], dim=2)
     grid = F.affine_grid(theta, [len(crops), 3, size, size], align_corners=False)
     pixels = crops.permute(0, 3, 1, 2).float().div_(255)
-    # What the stored crop does not hold is mirrored at its edge, rather than a wedge of black.
+    # Pixels outside the stored crop are mirrored at its edge instead of black.
     images = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
     return images, new_landmarks
 
@@ -247,6 +256,6 @@ def _color_matrices(
 def _recolor(images: Tensor, draw: AugmentationDraw) -> Tensor:
     flat = images.flatten(2)
     flat = torch.baddbmm(draw.color[:, :, 3:], draw.color[:, :, :3], flat).clamp_(0, 1)
-    # As if the picture had been exposed otherwise. The floor keeps the logarithm finite.
+    # Like a change of exposure. The floor keeps the logarithm finite.
     flat = flat.clamp_min_(1e-3).pow_(draw.gamma[:, None, None])
     return flat.view_as(images)

@@ -1,7 +1,7 @@
-"""What cameras, distance and other things do to a picture, on some faces of a batch.
+"""Image degradations for augmentation: occlusion, truncation, resolution, blur, noise, JPEG.
 
-Each function takes ``(B, 3, S, S)`` in 0..1 with one row of settings per face, and works on the faces
-it concerns alone. None moves a pixel that a landmark points to.
+Each function takes ``(B, 3, S, S)`` in 0..1 with one row of settings per face, and changes only the
+faces whose settings ask for it. None moves the content of a picture, so landmarks stay valid.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CHROMA_STEPS = (17, 18, 24, 47, 18, 21, 26, 66, 24, 26, 56, 99, 47, 66, 99, 99)
 
 
 def occlude(images: Tensor, occluder: Tensor) -> Tensor:
-    """Puts a turned box or ellipse in front of a face: plain, striped, or of skin and hair.
+    """Puts a turned box or ellipse in front of a face: plain, striped, or copied from the same crop.
 
     Args:
         occluder: ``(B, 8)``: on (0 or 1); centre x, y, half width and height as fractions of the side;
@@ -54,7 +54,7 @@ def occlude(images: Tensor, occluder: Tensor) -> Tensor:
     color = torch.cat([(texture * factor) % 1 for factor in (7.0, 31.0, 113.0)], dim=1)[..., None]
     plain = color.expand(-1, -1, *images.shape[2:])
     striped = color * stripes[:, None]
-    # Its own pixels: those of another face would make it depend on who else is in the batch.
+    # Its own pixels: those of another face would make it depend on the rest of the batch.
     other = images[rows].roll(images.shape[3] // 3, dims=3).flip(2)
     kind = texture[:, None]
     cover = torch.where(kind < 0.4, plain, torch.where(kind < 0.6, striped, other))
@@ -118,7 +118,7 @@ def add_noise(images: Tensor, sigma: Tensor, offset: Tensor) -> Tensor:
     """Adds normal noise of standard deviation ``sigma`` ``(B,)``, cut from one large noise picture.
 
     Args:
-        offset: ``(B, 2)`` non-negative integers that say where.
+        offset: ``(B, 2)`` non-negative integers: where to cut.
     """
     rows = _rows(sigma)
     if not len(rows):
@@ -135,7 +135,7 @@ def add_noise(images: Tensor, sigma: Tensor, offset: Tensor) -> Tensor:
 def compress(images: Tensor, quality: Tensor) -> Tensor:
     """JPEG's artefacts at a quality ``(B,)`` of 1..100; 0 leaves a face alone.
 
-    The lossy step of JPEG alone: 8x8 cosine transform, rounding, and back, without subsampled colour.
+    Only the lossy step of JPEG: 8x8 cosine transform, rounding, and back, without subsampled colour.
 
     Raises:
         ValueError: For a side that is no multiple of 8.

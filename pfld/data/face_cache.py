@@ -1,4 +1,4 @@
-"""Entries of the cache of crops: there as a whole or not at all, and compared with their checksums."""
+"""Cache of decoded crops on disk: entries are written atomically and verified by checksums."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 FORMAT = 2  # of the files in an entry
 
 _BUILDING = ".building-"
-_ABANDONED_S = 3600.0  # since the last write to an entry being built: whoever built it was killed
+_ABANDONED_S = 3600.0  # since the last write, after which an unfinished entry counts as abandoned
 
 Crops: TypeAlias = "np.memmap[Any, np.dtype[np.uint8]]"
 Entry = tuple[
@@ -29,8 +29,10 @@ Entry = tuple[
 
 
 def read_entry(entry: Path) -> Entry | None:
-    """Crops, memory-mapped, landmarks, attributes, label spreads and pictures; None when there are
-    none, or damaged."""
+    """Crops (memory-mapped), landmarks, attributes, label spreads and pictures of an entry.
+
+    None if the entry is missing or damaged. Shapes are as in :class:`pfld.data.face_set.FaceSet`.
+    """
     try:
         about = json.loads((entry / "about.json").read_text())
         crops = np.load(entry / "crops.npy", mmap_mode="r", allow_pickle=False)
@@ -47,9 +49,12 @@ def read_entry(entry: Path) -> Entry | None:
 
 @contextmanager
 def new_entry(entry: Path) -> Iterator[Path]:
-    """A folder to write an entry's files in; afterwards it is the entry, or gone where that failed.
+    """A folder to write an entry's files in; it becomes the entry on success, else it is removed.
 
-    When another process was first, its entry stays.
+    If another process has made the entry first, that one is kept.
+
+    Raises:
+        OSError: If the folder cannot be created or renamed.
     """
     entry.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(entry.parent)
@@ -66,9 +71,12 @@ def new_entry(entry: Path) -> Iterator[Path]:
 
 
 def new_crops(building: Path, shape: tuple[int, int, int, int]) -> Crops:
-    """An array of that shape in the file of an entry's crops.
+    """A memory-mapped array of that shape, in the file of an entry's crops.
 
-    Its room on the disk is taken at once: without, a full disk ends the process by a signal.
+    Its disk space is allocated at once: otherwise a full disk would kill the process with a signal.
+
+    Raises:
+        OSError: If there is not enough space.
     """
     path = building / "crops.npy"
     crops = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
@@ -79,7 +87,7 @@ def new_crops(building: Path, shape: tuple[int, int, int, int]) -> Crops:
 
 
 def write_faces(building: Path, crops: Crops, count: int, **arrays: Any) -> None:
-    """Writes the rest of an entry whose first ``count`` crops are used: arrays, and checksums."""
+    """Completes an entry: keeps the first ``count`` crops, and writes other arrays and the checksum."""
     crops.flush()
     used = crops[:count]
     if count < len(crops):

@@ -24,10 +24,10 @@ from pfld.landmarks import LandmarkScheme, scheme_with
 from pfld.media.pictures import read_image
 from pfld.preprocess import CROP_MARGIN, CROP_SCALE
 
-_WORTH_PROCESSES = 1000  # pictures from which decoding on all cores pays for starting processes
-_PICTURES_AT_ONCE = 16  # that a process is given
+_WORTH_PROCESSES = 1000  # pictures from which on decoding on all cores is faster
+_PICTURES_AT_ONCE = 16  # for a process
 
-_SNAP = 0.02  # pictures this close to the stored scale are cut out without resampling
+_SNAP = 0.02  # faces this close to the stored scale are cut out without resampling
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class FaceSet:
         crops: ``(N, S, S, 3)`` uint8 RGB, with room around each face; may be memory-mapped.
         landmarks: ``(N, L, 2)`` float32, fractions of the crop.
         attributes: ``(N, 6)`` uint8 in WFLW's order.
-        label_spread: ``(N,)`` float32, how far apart those were who labelled a face, as a fraction of
-            its diagonal; NaN where nobody knows.
+        label_spread: ``(N,)`` float32, disagreement between annotators as a fraction of the diagonal of
+            the face's box; NaN if unknown.
         pictures: Which picture each face was cut from; faces of one picture stay in one split.
         name: What the set is, for logs and weight files.
     """
@@ -56,11 +56,12 @@ class FaceSet:
 
     @property
     def scheme(self) -> LandmarkScheme:
+        """The landmark scheme, by the number of points."""
         return scheme_with(self.landmarks.shape[1])
 
 
 def stored_size(input_size: int) -> int:
-    """Side of stored crops, so that a face in them is as large as in the network's input."""
+    """Side of stored crops in pixels, such that faces are as large as in the network's input."""
     return round(input_size * CROP_MARGIN / CROP_SCALE / 16) * 16
 
 
@@ -102,13 +103,13 @@ def load_face_set(
 ) -> FaceSet:
     """The faces of a data set, from its cache or, the first time, from its pictures.
 
-    The cache is keyed by the annotations and by the pictures' names, sizes and times; it is written
-    beside its place and renamed, so that several processes may call this at once.
+    The cache is keyed by the annotations and by the pictures' names, sizes and times. It is written
+    atomically, so several processes may call this at once.
 
     Args:
         folder: A data set in a layout :func:`read_faces` knows. A ``label_spread.csv`` in it with
-            columns ``image`` and ``source_picture`` says which crops come from one picture, and in
-            ``spread`` how much their labels are to be trusted.
+            columns ``image`` and ``source_picture`` says which crops come from one picture; its column
+            ``spread`` becomes :attr:`FaceSet.label_spread`.
         size: Side of the stored crops in pixels; see :func:`stored_size`.
         cache: Folder of caches; by default ``.pfld-cache`` inside ``folder``.
         missing_allowed: Fraction of faces that may have no readable picture; they are left out.
@@ -148,7 +149,7 @@ def _key(faces: list[FaceAnnotation], folder: Path, size: int) -> str:
         try:
             state = face.image_path.stat()
             stamp = f"{state.st_size} {state.st_mtime_ns}"
-        except (OSError, ValueError):  # no name a file may have
+        except (OSError, ValueError):  # not a valid file name
             stamp = "missing"
         digest.update(f"{face.image_path.relative_to(folder)} {stamp}".encode())
     table = folder / "label_spread.csv"
@@ -195,12 +196,12 @@ def _write_cache(
         )
 
 
-# A face's crop and its landmarks as fractions of that, or why there are none.
+# A face's crop and its landmarks as fractions of it, or the reason why there are none.
 Cut = tuple[NDArray[np.uint8], NDArray[np.float32]] | str
 
 
 def _cut_out_all(faces: list[FaceAnnotation], size: int) -> Iterator[tuple[int, Cut]]:
-    """Each face by its index, in an order that decodes each picture once; many on all cores."""
+    """The index and cut of each face. Each picture is decoded once; large sets use all cores."""
     order = sorted(range(len(faces)), key=lambda index: faces[index].image_path)
     groups = [list(group) for _, group in groupby(order, key=lambda index: faces[index].image_path)]
     jobs = ([faces[index] for index in group] for group in groups)
@@ -257,8 +258,10 @@ def _snapped(crop: FaceCrop, size: int) -> FaceCrop:
 
 
 def _label_table(folder: Path) -> dict[str, tuple[str, float]]:
-    """For pictures that are crops themselves, by name relative to the set: the picture they were cut
-    from, and how far apart their labels were (NaN where the table does not say)."""
+    """The picture that each picture was cut from, and the spread of its labels (NaN if not given).
+
+    For data sets of pictures that are crops themselves; by name relative to the set.
+    """
     import csv
 
     table = folder / "label_spread.csv"

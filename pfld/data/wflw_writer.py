@@ -1,4 +1,4 @@
-"""Annotated faces written in WFLW's layout of folders and lists."""
+"""Writer of annotated faces in WFLW's layout of folders and lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pfld.synthetic.faces import SyntheticFaces
 def write_wflw_layout(
     faces: SyntheticFaces, folder: str | os.PathLike[str], *, split: str = "train"
 ) -> Path:
-    """The annotation file's path, after writing faces the way the WFLW download is laid out.
+    """Writes faces in the layout of the WFLW download; returns the annotation file's path.
 
     Pictures go to ``WFLW_images/synthetic-<split>/``, lossless, and the 207 fields of each face to
     ``WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_<split>.txt``. An existing

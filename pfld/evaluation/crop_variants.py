@@ -28,7 +28,7 @@ class CropVariant:
         return self.amount == (1 if self.kind == "scale" else 0)
 
     def __call__(self, crop: FaceCrop, index: int) -> FaceCrop:
-        """``crop`` as it is missed for face ``index``, which alone decides on the direction."""
+        """``crop`` moved for face ``index``; the direction depends on ``index`` alone."""
         if self.kind == "scale":
             return replace(crop, side=crop.side * self.amount)
         if self.kind == "shift":
@@ -44,7 +44,7 @@ class CropVariant:
 
 EXACT = CropVariant("scale", 1.0)
 
-# The curves, by kind; each holds the crop as it is.
+# The curves by kind; each includes the unmoved crop.
 ROBUSTNESS_CURVES: dict[str, tuple[CropVariant, ...]] = {
     kind: tuple(CropVariant(kind, amount) for amount in amounts)
     for kind, amounts in {
@@ -67,7 +67,7 @@ class PictureRoll:
 
     @property
     def amount(self) -> float:
-        """The degrees, under the name that all variants have for how far they go."""
+        """The degrees, under the name common to all variants."""
         return self.degrees
 
     @property

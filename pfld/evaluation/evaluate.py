@@ -1,10 +1,8 @@
-"""How well weights find the landmarks of an annotated data set."""
+"""Evaluation of weights on an annotated data set: landmark errors (NME) and robustness."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,13 +28,13 @@ from pfld.weights.metadata import WeightMetadata
 
 @dataclass(frozen=True)
 class RobustnessPoint:
-    """One variant of the crops or pictures.
+    """The result for one variant of the crops or pictures.
 
     Attributes:
-        amount: How far it goes: a factor, a part of the crop's side, or degrees.
-        nme: Over the faces found there, None where none was; with a detector they are other faces
+        amount: Size of the change: a factor, a part of the crop's side, or degrees.
+        nme: Mean error of the faces found, None if none was found. With a detector, these faces differ
             from point to point.
-        missed: Annotated faces that were not detected there.
+        missed: Annotated faces that were not detected.
     """
 
     amount: float
@@ -46,19 +44,19 @@ class RobustnessPoint:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured, on what, how. Errors are over the distance of the outer eye corners.
+    """The results of an evaluation. Errors are relative to the distance of the outer eye corners.
 
     Attributes:
         weights: Name of the file.
-        protocol: "ground-truth": crops about the annotated landmarks, as wide as ``metadata`` says.
+        protocol: "ground-truth": crops around the annotated landmarks, as wide as ``metadata`` says.
             "detector": whole pictures, faces as detected.
-        scheme: Points compared.
-        report: Over all faces.
-        subsets: Over the faces that have an attribute, for attributes that any face has.
+        scheme: The points that are compared.
+        report: Over all faces found.
+        subsets: By attribute, over the faces that have it; only for attributes that some face has.
         errors: Mean error of each face ``(N,)``.
         robustness: By kind of variant, a curve of points. Empty unless asked for.
-        missed: Annotated faces that were not detected. All figures are of the others.
-        skipped: For each face left out, why.
+        missed: Annotated faces that were not detected. All other figures are without them.
+        skipped: The reason for each face left out.
     """
 
     weights: str
@@ -107,11 +105,11 @@ def evaluate(
     channel_order: str | None = None,
     robustness: bool = False,
     allow_missing: float = 0.01,
-    progress: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """The errors of weights, in their own form, on one split of a data set.
+    """Evaluates weights, in the form they are stored in, on one split of a data set.
 
-    A network of 98 points is compared in 68 where the data set has 68.
+    A network of 98 points is compared on 68 if the data set has 68.
 
     Args:
         weights_path: Weights of this package, an ONNX file of this package, or a published checkpoint.
@@ -121,7 +119,7 @@ def evaluate(
         robustness: Measure NME on crops of another scale, place and rotation as well; with the detector
             on turned pictures.
         allow_missing: Part of the faces, 0..1, whose pictures may be unreadable.
-        progress: Show a bar on standard error where that is a terminal.
+        progress: Called with the number of faces done and their total.
 
     Raises:
         FileNotFoundError: When weights or annotations are missing.
@@ -143,13 +141,13 @@ def evaluate(
     scheme = _common_scheme(metadata.scheme, faces)
     skipped: dict[int, str] = {}
     measured, batches = [], []
-    with _progress_bar(len(faces), visible=progress) as advance:
-        for answers in answer(faces, skipped, robustness=robustness):
-            measured += answers.indices
-            batches.append(_errors(answers, faces, scheme))
-            if len(skipped) > allow_missing * len(faces):
-                break
-            advance(len(answers.indices))
+    progress(0, len(faces))
+    for answers in answer(faces, skipped, robustness=robustness):
+        measured += answers.indices
+        batches.append(_errors(answers, faces, scheme))
+        if len(skipped) > allow_missing * len(faces):
+            break
+        progress(len(measured), len(faces))
     if len(skipped) > allow_missing * len(faces) or not batches:
         raise ValueError(
             f"at least {len(skipped)} of {len(faces)} faces have no picture that can be used, more than "
@@ -188,14 +186,14 @@ def evaluate(
 
 
 def _robustness_point(amount: float, errors: NDArray[np.float64]) -> RobustnessPoint:
-    """Of errors ``(N, L)``, NaN for missed faces."""
+    """The result for errors ``(N, L)``, NaN for missed faces."""
     found = ~np.isnan(errors).any(axis=1)
     nme = float(errors[found].mean()) if found.any() else None
     return RobustnessPoint(amount, nme, int((~found).sum()))
 
 
 def _common_scheme(scheme: LandmarkScheme, faces: list[FaceAnnotation]) -> LandmarkScheme:
-    """The scheme to compare in: that of the data set, which the network's has to contain."""
+    """The scheme to compare in: that of the data set, which must be part of the network's."""
     for face in faces:
         if face.scheme not in (scheme, IBUG_68):
             raise ValueError(
@@ -223,17 +221,3 @@ def _errors(
                 found[there, variant], target[there], scheme
             )
     return errors
-
-
-@contextmanager
-def _progress_bar(total: int, *, visible: bool) -> Iterator[Callable[[int], None]]:
-    """What to call with the number of faces done."""
-    if not (visible and sys.stderr.isatty()):
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("faces", total=total)
-        yield lambda count: bar.advance(task, count)

@@ -1,4 +1,4 @@
-"""How far predicted landmarks are from annotated ones, and how often too far."""
+"""Landmark metrics: normalised mean error (NME), failure rate, AUC and bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LandmarkReport:
     Attributes:
         count: Faces.
         nme: Mean over faces of the mean over points.
-        nme_interval: What it lies within for 95 % of as many faces drawn from these (bootstrap).
+        nme_interval: 95 % bootstrap confidence interval of ``nme``.
         failure_rate: Part of faces, 0..1, whose mean error is above 0.10.
         auc: Area under the cumulative error distribution up to 0.10, over that of a perfect one; 0..1.
         p50, p90, p95: Percentiles of the faces' mean errors.
@@ -115,14 +115,14 @@ def area_under_curve(errors: ArrayLike, threshold: float = FAILURE_THRESHOLD) ->
 def bootstrap_interval(
     values: ArrayLike, *, confidence: float = 0.95, samples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Bounds of the mean of as many values drawn from these, with replacement; by percentiles.
+    """Bootstrap confidence interval of the mean of ``values``, by percentiles.
 
-    For two networks on the same faces, that of the differences of their errors: where it holds 0, none is
-    shown to be better.
+    To compare two networks on the same faces, pass the differences of their errors: if the interval
+    contains 0, neither is shown to be better.
 
     Args:
-        confidence: How often the mean lies within, 0..1.
-        samples: How often is drawn; the same ``seed`` draws the same.
+        confidence: Confidence level, 0..1.
+        samples: Number of bootstrap samples; the same ``seed`` draws the same ones.
 
     Raises:
         ValueError: For no values, or a confidence out of range.

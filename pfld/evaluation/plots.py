@@ -14,7 +14,7 @@ from pfld.plots import figure_bytes, new_figure, require_plot_suffix
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# By kind of variant: the amount that moves nothing, the factor it is drawn with, and what it then is.
+# By kind of variant: the amount that changes nothing, the factor to the plot's unit, the label.
 UNITS = {
     "scale": (1, 100, "scale, %"),
     "shift": (0, 100, "shift, % of the side"),
@@ -59,7 +59,7 @@ def _draw_distribution(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _draw_robustness(axes: Axes, evaluation: Evaluation) -> None:
-    """One curve for each kind of variant, all from the crop as it is, which stands at 0."""
+    """One curve for each kind of variant; the unchanged crop is at 0."""
     for kind, curve in evaluation.robustness.items():
         found = [(point.amount, point.nme) for point in curve if point.nme is not None]
         amounts, errors = np.array(found).T

@@ -1,4 +1,4 @@
-"""Where an evaluation looks for each face: about the annotated landmarks, or where a detector says."""
+"""Evaluation protocols: crops around the annotated landmarks, or faces found by a detector."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 GROUND_TRUTH, DETECTOR = "ground-truth", "detector"
 PROTOCOLS = (GROUND_TRUTH, DETECTOR)
-MATCHING_OVERLAP = 0.5  # intersection over union from which a detected face is an annotated one
+MATCHING_OVERLAP = (
+    0.5  # intersection over union from which a detected face matches an annotated one
+)
 
 
 @dataclass(frozen=True)
 class PredictedFaces:
-    """What was found of some faces.
+    """Predicted landmarks of a batch of faces.
 
     Attributes:
         indices: Which of the annotated faces, B of them.
@@ -46,18 +48,19 @@ VariantT = TypeVar("VariantT", bound=CropVariant | PictureRoll)
 
 
 class Protocol(ABC, Generic[VariantT]):
-    """A way to look for annotated faces.
+    """A way to find annotated faces.
 
     Attributes:
-        exact: The variant that moves nothing.
-        curves: By kind, the variants that show robustness; each curve holds one that moves nothing.
+        exact: The variant that changes nothing.
+        curves: By kind, the variants that measure robustness; each curve holds one that changes
+            nothing.
     """
 
     exact: VariantT
     curves: Mapping[str, tuple[VariantT, ...]]
 
     def variants(self, *, robustness: bool) -> tuple[VariantT, ...]:
-        """What :meth:`__call__` looks at, in this order: ``exact``, then the others of ``curves``."""
+        """The variants that :meth:`__call__` measures, in order: ``exact``, then others of ``curves``."""
         if not robustness:
             return (self.exact,)
         moved = (v for curve in self.curves.values() for v in curve if not v.unmoved)
@@ -67,7 +70,7 @@ class Protocol(ABC, Generic[VariantT]):
     def __call__(
         self, faces: list[FaceAnnotation], skipped: dict[int, str], *, robustness: bool
     ) -> Iterator[PredictedFaces]:
-        """The answers for some faces after others, those of a picture together: it is decoded once.
+        """Predictions in batches. Faces of one picture come together, so that it is decoded once.
 
         Args:
             skipped: Gets the faces whose pictures cannot be used, by index, with the reason.
@@ -75,7 +78,7 @@ class Protocol(ABC, Generic[VariantT]):
 
 
 class GroundTruthCrops(Protocol[CropVariant]):
-    """Crops about the annotated landmarks; variants miss them by so much."""
+    """Crops around the annotated landmarks; each variant moves the crop by a fixed amount."""
 
     exact = EXACT
     curves: Mapping[str, tuple[CropVariant, ...]] = ROBUSTNESS_CURVES
@@ -119,8 +122,8 @@ class DetectorCrops(Protocol[PictureRoll]):
     """Faces as :class:`pfld.runtime.landmarker.FaceLandmarker` finds them in the whole picture; variants
     are rolls of that picture.
 
-    An annotated face counts as found where the box of a detected one and the square about its landmarks
-    have an intersection over union of 0.5 at least, else as missed: its neighbour is not an answer.
+    An annotated face counts as found if the box of a detected one and the square around its landmarks
+    have an intersection over union of at least 0.5. Otherwise it counts as missed.
     """
 
     exact = PictureRoll(0)

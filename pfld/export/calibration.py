@@ -1,4 +1,4 @@
-"""What real faces make of a network: the crops to run it on, and how far its maps reach on them."""
+"""Calibration for int8: crops of real faces, and activation ranges of a network on them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from pfld.runtime.onnx_session import open_session
 if TYPE_CHECKING:
     import onnx
 
-_MAPS = ("Conv", "Relu", "Concat", "Add")
+QUANTIZED_TYPES = ("Conv", "Relu", "Concat", "Add")  # of nodes whose outputs become int8
 
 
 def calibration_crops(
     folder: str | Path, preprocessing: Preprocessing, *, count: int
 ) -> NDArray[np.uint8]:
-    """RGB crops ``(N, S, S, 3)`` of faces a data set trains on, evenly spaced; all if fewer than asked.
+    """RGB crops ``(N, S, S, 3)`` uint8 of a data set's training faces, evenly spaced.
 
     Args:
         folder: A data set as :func:`pfld.data.annotations.read_faces` takes it.
+        count: How many; all faces if there are fewer.
 
     Raises:
         FileNotFoundError: When there are no such annotations, or a picture is missing.
@@ -45,21 +46,21 @@ def calibration_crops(
 
 @dataclass(frozen=True)
 class Extremes:
-    """How far a tensor reaches: lowest and highest value by picture and channel, both ``(N, C)``."""
+    """Range of a tensor: lowest and highest value by picture and channel, both ``(N, C)``."""
 
     low: NDArray[np.float32]
     high: NDArray[np.float32]
 
     def divided(self, by: NDArray[np.float32]) -> Extremes:
-        """Those of a tensor whose channels are divided by ``by`` ``(C,)``, all positive."""
+        """The range after dividing the channels by ``by`` ``(C,)``, all positive."""
         return Extremes(self.low / by, self.high / by)
 
     def channel_reach(self, quantile: float) -> NDArray[np.float32]:
-        """By channel ``(C,)`` the magnitude that this part of the pictures stays within."""
+        """The magnitude of each channel ``(C,)`` that this fraction of the pictures stays within."""
         return np.quantile(np.maximum(-self.low, self.high), quantile, axis=0)
 
     def range(self, quantile: float) -> tuple[float, float]:
-        """Bounds, zero among them, each of which this part of the pictures stays within."""
+        """Lower and upper bound, around zero; this fraction of the pictures stays within each of them."""
         low = np.quantile(self.low.min(axis=1), 1 - quantile)
         high = np.quantile(self.high.max(axis=1), quantile)
         return min(float(low), 0.0), max(float(high), 0.0)
@@ -82,7 +83,7 @@ def measure_extremes(
     names = [
         node.output[0]
         for node in model.graph.node
-        if node.op_type in _MAPS and node.output[0] in maps
+        if node.op_type in QUANTIZED_TYPES and node.output[0] in maps
     ]
     del observed.graph.output[:]
     observed.graph.output.extend(

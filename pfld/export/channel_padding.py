@@ -1,8 +1,8 @@
-"""ONNX graphs with channels in whole blocks, the way ONNX Runtime's CPU kernels take them.
+"""Channel padding of ONNX graphs to whole blocks, for ONNX Runtime's CPU kernels.
 
-Where a channel count is no multiple of the block, ONNX Runtime leaves its blocked layout around every
-concatenation, and its int8 depthwise kernel goes through the last channels one by one. Channels of zeros
-cost less.
+If a channel count is no multiple of the block, ONNX Runtime leaves its blocked layout around every
+concatenation, and its int8 depthwise kernel computes the last channels one by one. Padding with zeros
+costs less.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BLOCK = 16  # channels in a vector of AVX-512 floats, or of SSE bytes
 def pad_channels(model: onnx.ModelProto, *, block: int = BLOCK) -> onnx.ModelProto:
     """A graph that computes the same with every convolution's channels padded to whole blocks.
 
-    Slices that cut channels off the end are dropped: later weights pass over what they cut.
+    Slices that cut channels off the end are dropped: later weights skip these channels.
 
     Args:
-        model: Convolutions and what may stand between them in this package's networks. What else reads
-            a convolution, such as heatmaps' softmax, gets it unpadded.
+        model: The graph of a network of this package. Operators that cannot take padded channels, such
+            as the softmax of heatmaps, get unpadded ones.
 
     Raises:
         ValueError: For an operator that is not known here on padded channels.
@@ -46,14 +46,14 @@ def pad_channels(model: onnx.ModelProto, *, block: int = BLOCK) -> onnx.ModelPro
 
 @dataclass(frozen=True)
 class _Channels:
-    """Where a tensor's channels went: ``positions`` among ``count``. The others hold nothing of use."""
+    """The ``positions`` of a tensor's channels among ``count``. The others are padding or unused."""
 
     positions: NDArray[np.int64]
     count: int
 
 
 class _Padder:
-    """Goes through a graph from its input on, knowing where every tensor's channels are."""
+    """Goes through a graph from its input on, tracking the positions of every tensor's channels."""
 
     def __init__(self, graph: onnx.GraphProto, block: int) -> None:
         from onnx import numpy_helper
@@ -111,8 +111,7 @@ class _Padder:
                 self.graph.initializer.append(numpy_helper.from_array(values, name))
 
     def _followed(self) -> set[str]:
-        """What nodes make, from convolution to convolution, that can be given padded channels: they are
-        known, and add nothing constant."""
+        """Names of the outputs that can have padded channels: of known operators that add no constant."""
         tracked, followed = set(self.channels), set()
         for node in self.graph.node:
             data = [name for name in node.input if name and name not in self.weights]
@@ -179,7 +178,7 @@ class _Padder:
         self.channels[name] = wanted
 
     def _drop_slice(self, node: onnx.NodeProto) -> None:
-        """Whoever read the slice reads all channels, and knows which are of use."""
+        """Nodes that read the slice read all channels instead; the position of each is known."""
         start, end, axis = (int(self.weights[name][0]) for name in node.input[1:4])
         assert (start, axis) == (0, 1), "slices cut channels off the end"
         whole = node.input[0]

@@ -1,6 +1,7 @@
-"""Channels of even magnitude, so that one scale for a whole map wastes few of its 256 steps.
+"""Channel equalization before quantization.
 
-A channel may be divided by a positive number, ReLU or not, if the weights that read it are multiplied.
+With channels of similar magnitude, one scale for a whole map wastes few of its 256 steps. A channel may
+be divided by a positive number, also before a ReLU, if the weights that read it are multiplied by it.
 
 Source: Nagel et al. 2019, Data-Free Quantization, section 4.1; the exponent as in Xiao et al. 2023,
 SmoothQuant, section 4.
@@ -25,16 +26,16 @@ _KEEPS_CHANNELS = ("Relu", "GlobalAveragePool", "Flatten")
 def equalize(
     model: onnx.ModelProto, reach: Mapping[str, NDArray[np.float32]]
 ) -> tuple[onnx.ModelProto, dict[str, NDArray[np.float32]]]:
-    """A graph that computes the same with more even channels, and what channels were divided by.
+    """A graph that computes the same with channels of more even magnitude, and the divisors.
 
     Maps that are added to others are left alone.
 
     Args:
         model: As :func:`pfld.export.onnx.export_onnx` makes it.
-        reach: By tensor how large each channel gets ``(C,)``.
+        reach: By tensor, the magnitude of each channel ``(C,)``.
 
     Returns:
-        The graph; and by tensor what its channels were divided by ``(C,)``, ones where by nothing.
+        The graph; and by tensor the divisors of its channels ``(C,)``, ones if unchanged.
     """
     import onnx
     from onnx import numpy_helper
@@ -48,7 +49,7 @@ def equalize(
             readers[name].append(node)
 
     def ends_in_weights(name: str) -> bool:
-        """Whether all that is made of a tensor goes through weights next."""
+        """Whether every path from a tensor leads to weights, through channel-wise operators alone."""
         return all(
             node.op_type in ("Conv", "Gemm")
             or (node.op_type in (*_KEEPS_CHANNELS, "Concat") and ends_in_weights(node.output[0]))
@@ -90,8 +91,8 @@ def equalize(
 
 
 def _divisor(reach: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What channels this large are divided by; channels that are always zero by one.
+    """Divisors of channels of these magnitudes ``(C,)``; 1 for channels that are always zero.
 
-    Not relative to the rest of the map, so that maps joined later get even with each other, too.
+    They are not relative to the rest of the map, so that maps joined later become even, too.
     """
     return np.where(reach > 1e-6 * reach.max(), reach, 1).astype(np.float32) ** STRENGTH

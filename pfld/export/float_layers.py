@@ -1,4 +1,4 @@
-"""Which nodes of a graph are better left in float when the others go to int8."""
+"""Mixed precision: the nodes that stay in float when the others are quantized to int8."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 STEM = ("conv1", "conv2")
 HEAD = "heatmap"
-SMALL_MAP = 100  # pixels; the mean over more of them leaves little of what rounding did to each
+SMALL_MAP = 100  # pixels; in the mean over more of them, rounding errors average out
 _JOINTS = ("Relu", "Concat", "Add")
 
 
@@ -20,9 +20,9 @@ def float_nodes(
 ) -> tuple[list[str], set[str]]:
     """Names of the nodes to keep in float, and of the maps these make.
 
-    They are the layers named; a heatmap head; the convolutions whose small maps the head reads, with
-    nothing but a mean between; and what joins maps that are there in float. The stem is in float because it is both more
-    exact and faster that way: int8 kernels gain nothing on three channels.
+    They are the named layers; a heatmap head; the convolutions whose small maps the head averages; and
+    the operators that join maps available in float. The stem is in float because that is both more exact
+    and faster: int8 kernels gain nothing on three channels.
 
     Args:
         model: As :func:`pfld.export.onnx.export_onnx` makes it.
@@ -71,7 +71,7 @@ def _read_by_head(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
             yield node
             return
         for part in node.input:
-            # What other layers read as well is theirs, such as a shortcut around this one.
+            # Not maps that other layers read as well, such as those of a shortcut around this one.
             if producers[part].op_type == "Conv" or readers[part] == 1:
                 yield from makers(part)
 

@@ -1,4 +1,4 @@
-"""ONNX export of a network, re-parameterized, and compared with it before it is written."""
+"""ONNX export of a network: re-parameterized, and compared with the original before it is written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pfld.networks import LandmarkNetwork
 
-CHECKED_BATCHES = (1, 3, 8)  # none is the traced one
+CHECKED_BATCHES = (1, 3, 8)  # faces; none is the traced batch size
 
 
 def export_onnx(
@@ -40,8 +40,8 @@ def export_onnx(
 
     Input ``crops`` ``(N, 3, S, S)`` float32 as ``metadata.preprocessing`` makes them, output
     ``landmarks`` ``(N, L, 2)`` as fractions of the crop, for any N; under a heatmap head ``uncertainty``
-    ``(N, L)`` in the same unit as well. The file carries ``metadata``, with its form "reparameterized". It is compared with ``network`` on random crops and other batch sizes
-    before it is written.
+    ``(N, L)`` in the same unit as well. The file carries ``metadata``, with its form "reparameterized".
+    It is compared with ``network`` on random crops and other batch sizes before it is written.
 
     Args:
         self_contained: Where to write, as well, a file with ``metadata.preprocessing`` inside: input
@@ -120,7 +120,7 @@ def _traced(fused: LandmarkNetwork, size: int) -> onnx.ModelProto:
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
-    assert program is not None  # for that, dynamo would have to be off
+    assert program is not None  # it is None only without dynamo
     model = program.model_proto
     onnx.checker.check_model(model, full_check=True)
     assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
@@ -128,9 +128,9 @@ def _traced(fused: LandmarkNetwork, size: int) -> onnx.ModelProto:
 
 
 def _with_pooling(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The head's means as global pooling, joined before they are flattened.
+    """Replaces the head's means by global pooling, joined before they are flattened.
 
-    ONNX Runtime pools maps in its blocked layout, which a mean has to leave.
+    ONNX Runtime pools maps in its blocked layout, but leaves that for a mean.
     """
     import onnx
     from onnx import helper
@@ -156,7 +156,7 @@ def _with_pooling(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Drops the exporter's notes on deprecations of its own and on missing torchvision; not errors."""
+    """Hides the exporter's notes on its own deprecations and on missing torchvision, but no errors."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""ONNX files of this package: saying what they are, and opened to be compared."""
+"""ONNX files of this package: adding metadata, and running a file to compare it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH_SIZE = 8
 
 
 def labelled(model: onnx.ModelProto, metadata: WeightMetadata) -> bytes:
-    """The file: ``model`` with ``metadata`` in it, and nothing about where it was made."""
+    """The content of a file: ``model`` with ``metadata``, and nothing about where it was made."""
     import onnx
 
     from pfld import __name__ as producer
@@ -46,7 +46,7 @@ def labelled(model: onnx.ModelProto, metadata: WeightMetadata) -> bytes:
 def landmarks_px(
     data: bytes, metadata: WeightMetadata, crops: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """What a file finds: landmarks ``(N, L, 2)`` in pixels of the crops.
+    """Landmarks ``(N, L, 2)`` that a file predicts, in pixels of the crops.
 
     Args:
         crops: RGB ``(N, S, S, 3)``, at least one.

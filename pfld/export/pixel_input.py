@@ -1,4 +1,4 @@
-"""ONNX graphs from pixels to pixels: normalisation, channel order and layout are inside."""
+"""Self-contained ONNX graphs: uint8 pixels in, landmarks in pixels out, preprocessing inside."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.ModelProto:
-    """``model`` between uint8 pictures and points in their pixels.
+    """``model`` with uint8 crops as input and points in their pixels as output.
 
     Input ``crops_rgb`` ``(N, S, S, 3)`` uint8, outputs those of ``model`` times the crop's side, with
-    ``_px`` behind their names. The mean is subtracted at first, so that a border of zeros still means
-    grey; the rest goes into the weights of the first convolution.
+    ``_px`` after their names. The mean is subtracted first, so that zero padding still means grey; the
+    scaling is folded into the weights of the first convolution.
 
     Args:
-        model: From ``crops`` to ``landmarks``, and ``uncertainty`` if it says so, as :func:`pfld.export.onnx.export_onnx` makes them.
+        model: From ``crops`` to ``landmarks``, and ``uncertainty`` if it has that output, as
+            :func:`pfld.export.onnx.export_onnx` makes it.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper

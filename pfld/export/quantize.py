@@ -1,8 +1,8 @@
-"""Most of a network in int8, for ONNX Runtime on CPUs.
+"""Quantization of most of a network to int8, for ONNX Runtime on CPUs.
 
-Weights get a scale per channel, maps one scale each, from how far they reach on real faces. What Ghost
-modules join shares its scale, so that joining is copying. Pixels are looked at and points are made in
-float: see :mod:`pfld.export.float_layers`.
+Weights get a scale per channel, maps one scale each, from their ranges on real faces. Inputs of a
+concatenation share one scale, so it needs no requantization. The stem and the head stay in float: see
+:mod:`pfld.export.float_layers`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.export.calibration import Extremes, measure_extremes
+from pfld.export.calibration import QUANTIZED_TYPES, Extremes, measure_extremes
 from pfld.export.equalization import equalize
 from pfld.export.float_layers import STEM, float_nodes
 from pfld.export.onnx_file import labelled, landmarks_px
@@ -29,15 +29,14 @@ if TYPE_CHECKING:
     import onnx
 
 CALIBRATION_FACES = 640
-LEAST_FACES = 40  # fewer say too little about how far maps reach
-HELD_OUT_EVERY = 5  # of these faces one in so many is compared on instead
-COVERED = 0.99  # part of the faces whose values a scale has room for, each way
-_QUANTIZED = ("Conv", "Relu", "Concat", "Add")
+LEAST_FACES = 40  # fewer give unreliable ranges
+HELD_OUT_EVERY = 5  # one in so many faces is held out to compare on
+COVERED = 0.99  # part of the faces whose values a scale covers, at either end
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far points lie from where the float file has them, in pixels of the crop."""
+    """Distance of points from those of the float file, in pixels of the crop."""
 
     mean_px: float
     largest_px: float
@@ -52,10 +51,10 @@ def quantize_onnx(
     float_layers: Collection[str] = STEM,
     tolerance_px: float = 0.5,
 ) -> Difference:
-    """Writes an int8 file of a float one; returns their difference on crops that it was not fitted to.
+    """Writes an int8 version of a float file; returns their difference on held-out crops.
 
-    Input, output and metadata are those of ``source``, but for the precision, "int8", and the metrics:
-    those measured in float say so in their names, and the difference joins them.
+    Input, output and metadata are those of ``source``, except for the precision "int8" and the metrics:
+    those measured in float get the prefix ``float32_``, and the difference is added.
 
     Args:
         source: A file :func:`pfld.export.onnx.export_onnx` wrote, not self-contained.
@@ -87,7 +86,7 @@ def quantize_onnx(
     about = replace(metadata, precision="int8")
     in_float = landmarks_px(labelled(model, metadata), metadata, crops)
     quantized = _quantized(model, crops[~held_out], metadata.preprocessing, float_layers)
-    # Rounded weights move all faces' points alike, which an offset takes back.
+    # Rounded weights shift the points of all faces alike, which an offset corrects.
     in_int8 = landmarks_px(labelled(quantized, about), about, crops[~held_out])
     shift_px = (in_int8 - in_float[~held_out]).mean(axis=0)
     _move_points_(quantized, -shift_px / metadata.preprocessing.input_size)
@@ -115,7 +114,7 @@ def _quantized(
     preprocessing: Preprocessing,
     float_layers: Collection[str],
 ) -> onnx.ModelProto:
-    """The graph with its weights in 7 bits: a CPU without VNNI adds two products of 8 in 16 bits."""
+    """The int8 graph. Weights have 7 bits: a CPU without VNNI adds two 8-bit products in 16 bits."""
     import onnx
 
     import_onnxruntime()
@@ -127,7 +126,7 @@ def _quantized(
     ranges = _ranges(
         equal, {name: extreme.divided(divisors[name]) for name, extreme in extremes.items()}
     )
-    # Says that batch norms are folded and shapes inferred, or the quantizer advises to.
+    # Says that batch norms are folded and shapes inferred; else the quantizer advises to do that.
     onnx.helper.set_model_props(equal, {"onnx.quant.pre_process": "onnxruntime.quant"})
     kept, made_in_float = float_nodes(equal, float_layers)
     with TemporaryDirectory() as folder:
@@ -137,7 +136,7 @@ def _quantized(
             path,
             _OneBatch(preprocessing(crops[:1])),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(_QUANTIZED),
+            op_types_to_quantize=list(QUANTIZED_TYPES),
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
@@ -148,14 +147,14 @@ def _quantized(
         quantized = onnx.load(path)
     inputs = {node.name: node.input[0] for node in equal.graph.node}
     for node in quantized.graph.node:
-        # Averages of maps that are there in float.
+        # Averages read maps in float if these are available in float.
         if node.op_type == "GlobalAveragePool" and inputs[node.name] in made_in_float:
             node.input[0] = inputs[node.name]
     return quantized
 
 
 class _OneBatch:
-    """A reader for the quantizer's own calibration, whose result is overridden throughout."""
+    """A reader for the quantizer's own calibration, all of whose results are overridden."""
 
     def __init__(self, batch: NDArray[np.float32]) -> None:
         self._batches = iter([{"crops": batch}])
@@ -167,7 +166,7 @@ class _OneBatch:
 def _ranges(
     model: onnx.ModelProto, extremes: Mapping[str, Extremes]
 ) -> dict[str, list[dict[str, np.float32]]]:
-    """What each tensor's scale has to cover; one range for a concatenation and all it is made of."""
+    """The range of each tensor's scale; a concatenation and its inputs share one range."""
     ranges = {name: extreme.range(COVERED) for name, extreme in extremes.items()}
     for node in model.graph.node:
         if node.op_type == "Relu":

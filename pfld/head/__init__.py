@@ -1,1 +1,1 @@
-"""The head in three dimensions: a model of its landmarks, and the pose of a face."""
+"""The head in three dimensions: a 3-D model of its landmarks, and head pose estimation."""

@@ -1,7 +1,7 @@
-"""An averaged head: the 98 points in space, how they turn, and how a camera sees them.
+"""3-D model of an average head: its 98 landmarks, rotation, projection and visible contour.
 
 Head axes, in centimetres: x to the right of the picture, y down, z away from the camera. The origin is
-midway between the outer eye corners, so whatever stands out towards the camera has a negative z.
+midway between the outer eye corners, so points that stand out towards the camera have a negative z.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pfld.landmarks import WFLW_98
 
 FloatArray = NDArray[np.float64]
 
-# The image-left half and the points on the middle line; the other half follows by the mirror.
+# The image-left half and the points on the middle line; the other half is their mirror image.
 _LEFT_HALF = {
     0: (-7.10, -0.60, 6.60), 1: (-7.12, 0.45, 6.50), 2: (-7.08, 1.50, 6.35),
     3: (-7.00, 2.55, 6.10), 4: (-6.85, 3.58, 5.75), 5: (-6.64, 4.60, 5.30),
@@ -90,7 +90,7 @@ def angles_from_rotation(rotation: ArrayLike) -> FloatArray:
 
 
 def visible_contour(contour: FloatArray, yaw: float, front: FloatArray | None = None) -> FloatArray:
-    """Where the outline of a turned head lies ``(K, 3)``, for its points ``(K, 3)`` in front view.
+    """The visible contour of a turned head ``(K, 3)``, from its points ``(K, 3)`` in front view.
 
     Annotators mark the outline they see. On the side that turns away it moves from the jaw forward over
     the cheek; on the near side it stays. A cheek is modelled as a quarter ellipse, at constant height,
@@ -123,7 +123,7 @@ def project(points: FloatArray, rotation: FloatArray, translation: ArrayLike) ->
 
 
 def facing_translation(points: FloatArray, rotation: FloatArray, distance: float) -> FloatArray:
-    """Where to put the head ``(3,)`` so that the camera looks at the middle of its points' box.
+    """Translation ``(3,)`` of the head such that the camera looks at the middle of its points' box.
 
     Args:
         points: ``(K, 3)`` in head axes.
@@ -131,7 +131,7 @@ def facing_translation(points: FloatArray, rotation: FloatArray, distance: float
         distance: From the camera to the head's origin along the optical axis, in centimetres.
     """
     translation = np.array([0.0, 0.0, distance])
-    # Perspective makes the middle depend on the position a little; three rounds settle it.
+    # Perspective makes the middle depend on the position a little; three rounds converge.
     for _ in range(3):
         seen = project(points, rotation, translation)
         translation[:2] -= (seen.min(axis=0) + seen.max(axis=0)) / 2 * distance

@@ -1,4 +1,4 @@
-"""Head pose from landmarks: the turn of an averaged head that explains where the points lie."""
+"""Head pose estimation (yaw, pitch, roll) from landmarks, by fitting an average head to them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pfld.landmarks import IBUG_68, WFLW_98, WFLW_TO_IBUG, scheme_with
 # side away: about 75 cm, between a selfie and a portrait.
 FOCAL_LENGTH_PER_FACE = 6.0
 
-# Points that expressions hardly move and that lie where they lie, however the head turns: nose and eye
-# corners. Mouth, brows and lids move; the contour is where the outline happens to be.
+# Points that expressions hardly move and that stay in one place on a turning head: nose and eye
+# corners. Mouth, brows and lids move; the contour depends on the view.
 RIGID_POINTS = (51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 64, 68, 72)
 
 
@@ -33,7 +33,7 @@ def head_pose(
 
     Args:
         landmarks_px: ``(N, 98, 2)`` or ``(98, 2)`` in pixels, or 68 points likewise. Pixels must be
-            square: fractions of a crop will do, fractions of an oblong picture will not.
+            square: fractions of a crop are, fractions of an oblong picture are not.
         focal_length_px: One number or ``(N,)``, in the landmarks' unit, where it is known; otherwise
             6 times the longer side of the landmarks' box.
 
@@ -67,11 +67,6 @@ def head_pose(
     for index, (points, focal) in enumerate(zip(image, focal_length / unit)):
         rotations[index] = _fit(model, points, float(focal), *(part[index] for part in start))
     return angles_from_rotation(rotations).astype(np.float32)
-
-
-def pose_in_degrees(angles: ArrayLike) -> NDArray[np.float32]:
-    """Angles in radians, of any shape, in degrees; for display."""
-    return np.rad2deg(np.asarray(angles, dtype=np.float32))
 
 
 def _rigid_points() -> dict[str, list[int]]:
@@ -129,7 +124,7 @@ def _fit(
     scale: float,
     origin: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The rotation that a pinhole camera's reprojection error prefers, from a start close to it."""
+    """The rotation of least reprojection error for a pinhole camera, from a start close to it."""
     camera = np.array([[focal, 0, 0], [0, focal, 0], [0, 0, 1]])
     distance = focal / scale
     translation = np.array([*(origin / scale), distance])
@@ -137,7 +132,7 @@ def _fit(
     found, turn, _ = cv2.solvePnP(
         model, points, camera, None, turn, translation, True, cv2.SOLVEPNP_ITERATIVE
     )
-    # Far off any face the refinement may run away; what it started from is then the better answer.
+    # For points unlike a face the refinement may diverge; the start is the better answer then.
     if not found or not np.isfinite(turn).all():
         return rotation
     return cv2.Rodrigues(turn)[0]

@@ -1,1 +1,1 @@
-"""Pictures and videos as people have them: reading and writing."""
+"""Reading and writing of pictures and videos."""

@@ -1,4 +1,4 @@
-"""What kinds of files hold videos, by how these begin."""
+"""Detection of video container formats by file signature."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ _SIGNATURES = re.compile(
 
 
 def is_video_container(path: Path) -> bool:
-    """Whether a file begins as one that holds its video itself.
+    """Whether a file begins with the signature of a container that holds its video itself.
 
-    FFmpeg goes by content, not by name, and a playlist has it open whatever files it lists.
+    FFmpeg detects formats by content, not by name, and for a playlist it opens the files listed there.
+
+    Raises:
+        OSError: If the file cannot be read.
     """
     with path.open("rb") as file:
         return _SIGNATURES.match(file.read(_LOOKED_AT)) is not None

@@ -1,4 +1,4 @@
-"""Pictures from files and arrays, as RGB: the way they are meant to be seen, or as they are stored."""
+"""Pictures from files and arrays as RGB, upright by their EXIF orientation or as stored."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MOST_PIXELS = 100_000_000  # of a picture from a file; more is a mistake or an attack
-_BACKGROUND = 255  # what shines through where a picture is transparent
+_BACKGROUND = 255  # grey level behind transparent pixels
 
-# What people have. Pillow reads others, too, and has Ghostscript run for one of them.
+# Common formats. Pillow reads others too, and runs Ghostscript for one of them.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "AVIF", "PPM")
 
 
 def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """The picture ``(H, W, 3)`` uint8 RGB, upright as its EXIF orientation says.
 
-    Transparency is laid over white, 16-bit pictures are brought to 8, and of animations the first frame
-    is taken.
+    Transparent pictures get a white background, 16 bits are reduced to 8, and animations give their
+    first frame.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is not a whole picture, or one of more than 100 megapixels.
+        ValueError: For a file that is not a complete picture, or of more than 100 megapixels.
     """
     return _read(Path(path), upright=True)
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """As :func:`read_picture`, but pixels as stored: annotations count on them, so an orientation noted
-    in the file is not applied.
+    """The picture ``(H, W, 3)`` uint8 RGB as stored, without its EXIF orientation.
+
+    Annotations refer to stored pixels. All else is as in :func:`read_picture`.
 
     Raises:
-        FileNotFoundError, ValueError: As :func:`read_picture` has it.
+        FileNotFoundError, ValueError: As :func:`read_picture`.
     """
     return _read(Path(path), upright=False)
 
@@ -45,10 +46,10 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 def _read(path: Path, *, upright: bool) -> NDArray[np.uint8]:
     from PIL import Image
 
-    if not os.path.isfile(path):  # unlike Path.is_file, of names too long for any file as well
+    if not os.path.isfile(path):  # unlike Path.is_file, also for names too long for a file
         raise FileNotFoundError(f"no picture at {path}")
     try:
-        # Only the header is read here; Pillow would warn of large pictures, what is too large is below.
+        # Only the header is read here, to check the size before any pixel is decoded.
         with Image.open(path, formats=_FORMATS) as picture:
             width, height = picture.size
             if width * height <= MOST_PIXELS:
@@ -65,22 +66,13 @@ def _read(path: Path, *, upright: bool) -> NDArray[np.uint8]:
 
 def _upright(picture: Image.Image) -> Image.Image:
     """A Pillow picture as its EXIF orientation says; as it is stored where that cannot be read."""
-    from PIL import ExifTags, Image
+    from PIL import ImageOps
 
-    turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }
     try:
-        turn = turns.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged EXIF fails in many ways, and the picture is there all the same
-        turn = None
-    return picture if turn is None else picture.transpose(turn)
+        ImageOps.exif_transpose(picture, in_place=True)
+    except Exception:  # damaged EXIF fails in many ways; the picture can be used all the same
+        pass
+    return picture
 
 
 def _pixels(picture: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -92,13 +84,13 @@ def _pixels(picture: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
 
 def as_rgb(image: ArrayLike) -> NDArray[np.uint8]:
-    """An array as ``(H, W, 3)`` uint8 RGB; the array itself where it is that already.
+    """An array as ``(H, W, 3)`` uint8 RGB; the array itself if it is that already.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA, uint8 or uint16.
 
     Raises:
-        ValueError: For anything else. Floats are refused: whether they end at 1 or 255 cannot be known.
+        ValueError: For anything else. Floats are refused, because their range (1 or 255) is not known.
     """
     image = np.asarray(image)
     if image.ndim == 2:

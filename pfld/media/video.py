@@ -1,4 +1,4 @@
-"""Videos and cameras, frame by frame as RGB the way they are meant to be seen, and videos to write."""
+"""Reading of videos and cameras frame by frame as RGB, and writing of videos."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from pfld.media.containers import is_video_container
 
 MOST_PIXELS = 50_000_000  # of a frame; 8K has 33 million
 MOST_FRAMES_PER_SECOND = 999.0  # files that do not know their rate say 1000 and more
-_USUAL_RATE = 25.0  # frames per second, where nothing tells
-_TIMED_FRAMES = 30  # that show the rate of a file that does not know it
-_ENDS_EARLY = 0.01  # of the frames, and two: so many may be missing of a whole video
+_USUAL_RATE = 25.0  # frames per second, if the rate is unknown
+_TIMED_FRAMES = 30  # whose times are used to measure an unknown rate
+_ENDS_EARLY = 0.01  # of the frames, at least two: so many may be missing in a complete video
 
-# By suffix, the first that OpenCV comes with an encoder for is taken. Browsers play H.264 and VP8, but
+# Codecs by suffix; the first that OpenCV has an encoder for is used. Browsers play H.264 and VP8, but
 # not MPEG-4; VP8 takes ten times as long to write.
 _CODECS = {".mp4": ("avc1", "mp4v"), ".webm": ("VP80",)}
 
 
 class VideoReader:
-    """A video file or a camera, opened; iterating gives its frames once, as ``(time_s, image_rgb)``.
+    """An open video file or camera. Iterating gives its frames once, as ``(time_s, image_rgb)``.
 
-    Times are in seconds, and each is later than the one before: a file's own time stamps where it has
-    any, else the frame's index over ``rate``; for a camera the time since it was opened. Frames are
+    Times are in seconds, and each is later than the one before: a file's own time stamps if it has any,
+    else the frame's index over ``rate``; for a camera the time since it was opened. Frames are
     ``(H, W, 3)`` uint8, upright as the file's orientation says.
 
     Attributes:
         rate: Frames per second.
-        num_frames: How many there should be; containers may be wrong about it, and None says nothing.
-        num_read: How many there were so far.
-        size_hw: Of the first frame.
+        num_frames: Number of frames by the container, which may be wrong; None if unknown.
+        num_read: Number of frames read so far.
+        size_hw: Height and width of the first frame in pixels.
 
     Args:
         source: A file, or a camera's number.
@@ -86,17 +86,17 @@ class VideoReader:
 
     @property
     def num_missing(self) -> int:
-        """After the last frame: how many a file promised beyond it. 0 where it is only inexact."""
+        """After the last frame: how many of ``num_frames`` are missing; 0 if that was only inexact."""
         if self.num_frames is None:
             return 0
         missing = self.num_frames - self.num_read
-        # What is promised may have been computed from the length; then only time that is missing counts.
+        # ``num_frames`` may be computed from the duration; then only missing time counts.
         missing_s = self.num_frames / self.rate - (self._last_s + 1 / self.rate)
         tolerated = max(2.0, _ENDS_EARLY * self.num_frames)
         return missing if min(missing, missing_s * self.rate) > tolerated else 0
 
     def close(self) -> None:
-        """Lets go of the file or camera."""
+        """Closes the file or camera."""
         self._capture.release()
 
     def _time_s(self) -> float:
@@ -111,9 +111,9 @@ class VideoReader:
 
 
 class VideoWriter:
-    """A video file being written, without sound; as a context it is closed, and checked, at the end.
+    """Writes a video file without sound. As a context manager it closes and checks the file.
 
-    Sides become even by leaving out the last row or column, which codecs ask for.
+    Codecs need even sides, so an odd last row or column is left out.
 
     Args:
         path: Ends in .mp4, or in .webm for what every browser plays.
@@ -150,9 +150,13 @@ class VideoWriter:
         self.num_written += 1
 
     def close(self) -> None:
-        """Finishes the file."""
+        """Finishes the file and checks the number of its frames.
+
+        Raises:
+            OSError: If not all frames are in the file.
+        """
         self._writer.release()
-        # OpenCV says nothing about frames it could not write.
+        # OpenCV does not report frames that it could not write.
         written = _capture(self._path)
         count = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
         written.release()
@@ -189,11 +193,11 @@ def _opened(source: str | os.PathLike[str] | int) -> cv2.VideoCapture:
 
 def _capture(source: str | int) -> cv2.VideoCapture:
     _hush()
-    # Any other backend may take a name with a % for that of many pictures.
+    # Other backends may read a name with a % as a sequence of pictures.
     capture = cv2.VideoCapture(source, cv2.CAP_ANY if isinstance(source, int) else cv2.CAP_FFMPEG)
     capture.set(
         cv2.CAP_PROP_ORIENTATION_AUTO, 1
-    )  # whether that is so anyway depends on the release
+    )  # the default depends on the release
     return capture
 
 
@@ -204,7 +208,7 @@ def _writer(path: str, size_hw: tuple[int, int], rate: float) -> cv2.VideoWriter
         raise ValueError(f"a video's name ends in {' or '.join(_CODECS)}, got {path}")
     if min(size_hw) > 0 and rate > 0:
         for codec in _CODECS[suffix]:
-            # MPEG-4 knows no more than 65535 parts of a second: not enough for some odd rates.
+            # MPEG-4 divides a second into at most 65535 parts, which is too few for some odd rates.
             for tried in (rate, max(round(rate), 1)):
                 fourcc = cv2.VideoWriter.fourcc(*codec)
                 writer = cv2.VideoWriter(path, fourcc, float(tried), size_hw[::-1])
@@ -215,7 +219,7 @@ def _writer(path: str, size_hw: tuple[int, int], rate: float) -> cv2.VideoWriter
 
 
 def _hush() -> None:
-    """Keeps OpenCV and FFmpeg from writing on standard error what is raised or tolerated here."""
+    """Silences OpenCV and FFmpeg on standard error; their errors are raised or tolerated here."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, with the first video
     cv2.setLogLevel(0)
 

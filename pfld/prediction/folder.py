@@ -1,4 +1,4 @@
-"""A folder of predictions that may be made in several runs, and ended at any moment."""
+"""PredictionFolder: results of predictions, resumable after an interruption at any moment."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pfld.prediction.record import DamagedRecord, RecordDatabase
 from pfld.prediction.rows import csv_header, csv_rows
 from pfld.prediction.sources import Source
 
-RECORD = ".predict"  # folder within, with what is known and what is half done
+RECORD = ".predict"  # subfolder for the database and unfinished files
 JSON_NAME, CSV_NAME = "faces.jsonl", "faces.csv"
 
-# A source's stamp is its file's size and time as it was done, null before; its problem what was wrong
-# with it all the same.
+# A source's stamp is the size and time of its file when it was processed, null before. Its problem is
+# what was wrong with it although it was processed.
 _TABLES = (
     "setting (name TEXT PRIMARY KEY, value TEXT)",
     "source (number INTEGER PRIMARY KEY, key BLOB UNIQUE, target BLOB UNIQUE, stamp TEXT, problem TEXT)",
@@ -27,14 +27,14 @@ _TABLES = (
 
 
 class PredictionFolder:
-    """What has been predicted, in a database, and the files of results.
+    """A database of predictions, and the files of results.
 
-    What belongs to a source is recorded when all of it is there. Files are written beside and renamed.
-    Use it as a context.
+    The results of a source are recorded when they are complete. Files are written atomically. Use it as
+    a context manager.
 
     Args:
-        settings: What results depend on, by option. All runs in a folder have to agree.
-        overwrite: Forget what was done before, and remove its files.
+        settings: The settings that results depend on, by option; the same in all runs in a folder.
+        overwrite: Discard the results of earlier runs, and remove their files.
 
     Raises:
         ValueError: When the folder was begun with other settings, another run is writing into it, or its
@@ -75,15 +75,15 @@ class PredictionFolder:
         self._database.close()
 
     def plan(self, sources: Sequence[Source], *, copies: bool) -> tuple[list[Source], list[str]]:
-        """The sources that are not done, with targets no other has, and what was wrong with those done.
+        """The sources still to process, with unique targets, and the problems of the other ones.
 
-        Done are those whose files have not changed since.
+        A source that was processed before is left out if its file has not changed since.
 
         Args:
-            copies: Whether annotated copies are made; a source whose copy is gone is not done then.
+            copies: Whether annotated copies are made; a source whose copy is missing is processed again.
 
         Raises:
-            ValueError: When a file is in the way that was not written here.
+            ValueError: If a file that was not written here is in the way.
         """
         waiting, problems = [], []
         with self._database.transaction():
@@ -116,7 +116,7 @@ class PredictionFolder:
 
     @contextmanager
     def adding(self, source: Source) -> Iterator[Callable[[int, str], object]]:
-        """What to call with each frame's index and line; recorded together at the end, or not at all."""
+        """A function that adds a frame's line, by index; all are recorded at the end, or none."""
         stamp = _stamp(source)
         with self._database.transaction():
             ((number,),) = self._database.query(
@@ -130,16 +130,16 @@ class PredictionFolder:
             )
 
     def note(self, source: Source, problem: str) -> None:
-        """Remembers what was wrong with a source though it is done."""
+        """Records a problem of a source that was processed all the same."""
         self._database.execute("UPDATE source SET problem = ? WHERE key = ?", problem, source.key)
 
     def writing(self, target: Path) -> AbstractContextManager[Path]:
-        """Where to write what becomes ``target``, relative to the folder, if all goes well."""
+        """A temporary path, renamed to ``target``, relative to the folder, on success."""
         partial = self.folder / RECORD / f"partial{target.suffix}"
         return replacing(self.folder / target, partial=partial)
 
     def write_json(self) -> Path:
-        """All that is done, a line for each picture or frame; returns the file."""
+        """Writes all results, a line for each picture or frame; returns the file."""
         with self.writing(Path(JSON_NAME)) as partial:
             with open(partial, "w", encoding="utf-8", newline="\n") as file:
                 for line in self._lines():
@@ -147,7 +147,7 @@ class PredictionFolder:
         return self.folder / JSON_NAME
 
     def write_csv(self, num_landmarks: int) -> Path:
-        """All that is done, a row for each face; returns the file."""
+        """Writes all results, a row for each face; returns the file."""
         with self.writing(Path(CSV_NAME)) as partial:
             with open(partial, "w", encoding="utf-8", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
@@ -163,7 +163,7 @@ class PredictionFolder:
                 yield text
 
     def _settle(self, settings: Mapping[str, str]) -> None:
-        """Notes the settings, or compares them with those noted before."""
+        """Records the settings, or compares them with those recorded before."""
         before = dict(self._database.query("SELECT name, value FROM setting"))
         if not before:
             self._require_ours(Path(JSON_NAME))
@@ -192,7 +192,7 @@ class PredictionFolder:
                 self._database.execute(f"DELETE FROM {table}")
 
     def _free(self, target: Path) -> Path:
-        """The target, or one much like it, that no other source has."""
+        """The target, or one with a number added that no other source has."""
         number, tried = 1, target
         while self._database.query("SELECT 1 FROM source WHERE target = ?", os.fsencode(tried)):
             number += 1

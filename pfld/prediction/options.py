@@ -1,4 +1,4 @@
-"""How a run of predictions looks for faces and what it writes."""
+"""PredictionOptions: options of a prediction run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class PredictionOptions:
     """How faces are looked for and what is written.
 
     Attributes:
-        weights: Which they are, so that a folder is not made with several.
-        max_faces: At most in a picture or at a time in a video; None for all, in a video 8.
-        smoothing: Of landmarks in videos.
+        weights: Identifies the weights, so that all results in a folder come from the same ones.
+        max_faces: Most faces in a picture or frame; None for all in pictures, and 8 in videos.
+        smoothing: Whether landmarks in videos are smoothed.
         pictures: Whether annotated copies are made, with contours and points.
         boxes, axes, indices, labels, uncertainty: What else is drawn, see :func:`pfld.draw.draw_faces`.
         json, csv: Whether a file of all faces is written.
-        overwrite: Whether what was done before is forgotten.
+        overwrite: Whether results of earlier runs are discarded.
     """
 
     weights: str = ""
@@ -40,7 +40,7 @@ class PredictionOptions:
         return {name: getattr(self, name) for name in names}
 
     def settings(self) -> dict[str, str]:
-        """What a folder of results depends on, by option."""
+        """The settings that the results in a folder depend on, by option."""
         switches = {
             "--no-smoothing": not self.smoothing,
             "--no-pictures": not self.pictures,

@@ -1,4 +1,4 @@
-"""A database in a file that one process has for itself, with errors people can use."""
+"""SQLite database of a prediction folder, locked by one process, with readable errors."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 
 class DamagedRecord(ValueError):
-    """The file is no database, or not a whole one."""
+    """The file is not a database, or is damaged."""
 
 
 class RecordDatabase:
-    """SQLite, locked until it is closed.
+    """An SQLite database, locked until it is closed.
 
     Args:
-        tables: Name and columns of each, made where they are missing.
+        tables: Name and columns of each table; missing tables are created.
 
     Raises:
-        DamagedRecord: Here or later, when the file is.
-        ValueError: When another process has it.
-        OSError: Here or later, when it cannot be written to.
+        DamagedRecord: If the file is damaged, here or in later calls.
+        ValueError: If another process uses it.
+        OSError: If it cannot be written to, here or in later calls.
     """
 
     def __init__(self, path: Path, tables: Sequence[str]) -> None:
@@ -43,7 +43,11 @@ class RecordDatabase:
             raise
 
     def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-        """Runs one statement."""
+        """Runs one statement.
+
+        Raises:
+            DamagedRecord, ValueError, OSError: As the class.
+        """
         try:
             return self._connection.execute(statement, values)
         except sqlite3.Error as error:
@@ -55,7 +59,7 @@ class RecordDatabase:
 
     @contextmanager
     def transaction(self, kind: str = "DEFERRED") -> Iterator[None]:
-        """What is changed meanwhile is there together at the end, or after an error not at all."""
+        """A context whose changes are committed together at the end, or undone after an error."""
         self.execute(f"BEGIN {kind}")
         try:
             yield
@@ -66,7 +70,7 @@ class RecordDatabase:
             raise
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the database."""
         self._connection.close()
 
     def _explained(self, error: sqlite3.Error) -> Exception:

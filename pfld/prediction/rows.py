@@ -1,4 +1,4 @@
-"""Faces as lines of JSON and rows of CSV."""
+"""Faces as lines of JSON (JSON Lines) and rows of CSV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def json_line(
     frame: int | None = None,
     time_s: float | None = None,
 ) -> str:
-    """One picture, or one frame of a video, as a line of JSON without its end.
+    """One picture, or one frame of a video, as a line of JSON, without the newline.
 
     Args:
         frame, time_s: Index from 0 and seconds, for videos.
@@ -35,14 +35,14 @@ def json_line(
 
 
 def csv_header(num_landmarks: int) -> list[str]:
-    """Names of the columns."""
+    """Names of the CSV columns."""
     points = [f"{axis}_{index}" for index in range(num_landmarks) for axis in "xy"]
     unsure = [f"uncertainty_{index}" for index in range(num_landmarks)]
     return [*_ABOUT, *_BOX, "score", "quality", *_POSE, *_OPENINGS, *points, *unsure]
 
 
 def csv_rows(line: str) -> Iterator[list[Any]]:
-    """A row for each face in a line of :func:`json_line`; empty where something does not apply.
+    """A row for each face in a line of :func:`json_line`; None where a column does not apply.
 
     Faces in pictures are numbered from 1, those in videos by the number that stays with them.
     """

@@ -1,4 +1,4 @@
-"""Faces of pictures, videos and cameras into a folder, source by source."""
+"""Prediction run: finds faces in pictures, videos and cameras, and writes results to a folder."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _WriteFrame = Callable[[NDArray[np.uint8], list[Face], float], None]
 
 @dataclass
 class PredictionSummary:
-    """What a run did.
+    """Counts, problems and files of a prediction run.
 
     Attributes:
-        pictures, videos, frames: That were done; frames are those of videos.
+        pictures, videos, frames: Number of each processed; frames are those of videos.
         with_faces: Pictures and frames that have a face.
-        done_before: Sources that an earlier run had done.
-        left: Sources that are still to do, after an interruption.
+        done_before: Sources that an earlier run had processed.
+        left: Sources still to process, after an interruption.
         problems: Why sources were left out, or ended early; a line each.
-        files: With all faces of the folder.
+        files: The files that hold all faces of the folder.
     """
 
     pictures: int = 0
@@ -55,26 +55,26 @@ class PredictionSummary:
 
 
 class PredictionProgress:
-    """Is told what happens; this one shows nothing."""
+    """Callbacks for the progress of a run; this base class shows nothing."""
 
     def planned(self, waiting: int, done_before: int) -> None:
-        """How many sources there are to do, and were done before."""
+        """Called once: how many sources there are to process, and were processed before."""
 
     def began(self, source: Source, num_frames: int | None) -> None:
-        """A source is being done; of a video the number of frames, 0 where that is not known."""
+        """A source begins; ``num_frames`` is None for pictures, and 0 for videos of unknown length."""
 
     def advanced(self) -> None:
-        """One frame is done."""
+        """A frame of a video has been processed."""
 
     def ended(self) -> None:
-        """The source is done, or left out."""
+        """The source has been processed, or left out."""
 
     def warn(self, line: str) -> None:
-        """Something was wrong with a source."""
+        """Reports a problem with a source, in one line."""
 
 
 class PictureLandmarker(Landmarker, Protocol):
-    """As :class:`pfld.runtime.landmarker.FaceLandmarker`."""
+    """What a run needs of a landmarker, see :class:`pfld.runtime.landmarker.FaceLandmarker`."""
 
     backend: Any
 
@@ -90,19 +90,20 @@ def predict(
     progress: PredictionProgress | None = None,
     interruption: Interruption | None = None,
 ) -> PredictionSummary:
-    """Looks for faces in what ``paths`` name and writes what was found into ``out``.
+    """Finds faces in the sources that ``paths`` name, and writes the results into ``out``.
 
-    A source that cannot be read is left out. What an earlier run into the same folder did is not done
-    again; whatever ended that run, nothing half-done is taken for done.
+    Sources that cannot be read are left out. Sources that an earlier run into the same folder completed
+    are not processed again; unfinished ones are, however that run ended.
 
     Args:
         paths: As :func:`pfld.prediction.sources.find_sources` takes them.
-        interruption: Ends the run after a picture, in the middle of a video, which will be done again,
-            and after the frame of a camera, whose recording is complete then.
+        interruption: Ends the run after a picture; within a video, which the next run processes again;
+            or after a frame of a camera, whose recording is then complete.
 
     Raises:
-        ValueError: When ``out`` is not a folder these results may be added to.
-        OSError: When it cannot be written to.
+        ValueError: If a source lies in ``out``, or these results cannot be added to it: see
+            :class:`pfld.prediction.folder.PredictionFolder`.
+        OSError: If ``out`` cannot be written to.
     """
     sources, problems = find_sources(paths, Path(out))
     progress, interruption = progress or PredictionProgress(), interruption or Interruption()
@@ -143,7 +144,7 @@ class _Run:
                     self._do(source)
                     summary.left -= 1
             except _Interrupted:
-                pass  # what is left says it
+                pass  # ``summary.left`` says it
             if self._options.json:
                 summary.files.append(folder.write_json())
             if self._options.csv:
@@ -169,7 +170,7 @@ class _Run:
         with self._folder.adding(source) as add:
             try:
                 image = read_picture(source.location)
-            except OSError as error:  # unlike one from writing results, which ends the run
+            except OSError as error:  # an error in writing results ends the run instead
                 raise _Unreadable(error) from error
             faces = self._landmarker(image)
             add(0, json_line(source.name, faces, size_hw_of(image)))
@@ -210,7 +211,7 @@ class _Run:
 
     @contextmanager
     def _copy_of(self, source: Source, reader: VideoReader) -> Iterator[_WriteFrame]:
-        """What to call with each frame, its faces and its time."""
+        """A function that adds a frame with its faces to the annotated copy, given its time."""
         if not self._options.pictures:
             yield lambda frame, faces, time_s: None
             return
@@ -223,7 +224,7 @@ class _Run:
 
             def write(frame: NDArray[np.uint8], faces: list[Face], time_s: float) -> None:
                 drawn = draw_faces(frame, faces, **self._options.drawing())
-                # Frames of a camera come when they come.
+                # Frames of a camera come at irregular times: they are repeated or dropped.
                 due = round(time_s * rate) + 1 - writer.num_written if is_camera else 1
                 for _ in range(due):
                     writer.write(drawn)
@@ -236,11 +237,11 @@ class _Run:
 
 
 class _Unreadable(Exception):
-    """Why a source is left out."""
+    """A source cannot be read; it is left out."""
 
 
 class _Interrupted(Exception):
-    """A source is not done to its end."""
+    """The run was interrupted within a source."""
 
 
 def _opened(source: Source) -> VideoReader:

@@ -1,4 +1,4 @@
-"""From what a user names to the pictures, videos and cameras that are meant."""
+"""Sources of a prediction run: pictures, videos and cameras from paths, patterns and numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-# What is looked for in folders. Pictures of iPhones are there to be reported, where they cannot be read.
+# Suffixes looked for in folders. HEIC pictures are among them to be reported if they cannot be read.
 PICTURE_SUFFIXES = frozenset(
     ".avif .bmp .gif .heic .heif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
 )
@@ -23,7 +23,7 @@ _OTHERWISE = {"picture": ".png", "video": ".mp4"}
 
 @dataclass(frozen=True)
 class Source:
-    """Something to look for faces in.
+    """A picture, video or camera to find faces in.
 
     Attributes:
         location: A file, named as the user did, or a camera's number.
@@ -36,23 +36,23 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What results call it."""
+        """Its name in results."""
         if isinstance(self.location, int):
             return self.target.stem
         return printable(self.location)
 
     @property
     def key(self) -> bytes:
-        """The same for the same file, however it is named."""
+        """Identifies the file, however it is named."""
         where = self.name if isinstance(self.location, int) else os.path.abspath(self.location)
         return os.fsencode(where)
 
 
 def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[str]]:
-    """What is to be looked at, each once, and a line for each path that led to nothing.
+    """The sources that ``paths`` name, each once, and a line for each problem with a path.
 
-    Folders are searched with all they contain, by suffix and in order of names, but for hidden files
-    and ``out``. Annotated copies are placed as the files lie to each other.
+    Folders and their subfolders are searched by suffix and in order of names, without hidden files and
+    ``out``. Annotated copies are placed in the folder structure of the files.
 
     Args:
         paths: Files, folders, patterns with ``*``, ``?``, ``[...]`` and ``**``, and cameras by number,
@@ -60,7 +60,7 @@ def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[st
         out: The folder of results.
 
     Raises:
-        ValueError: When a file or folder lies in ``out``, where it would be mixed up with results.
+        ValueError: If a file or folder lies in ``out``, where it would be mixed up with results.
     """
     found: list[Path | int] = []
     bases: list[str] = []  # absolute folders
@@ -101,7 +101,7 @@ def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[st
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """A path as text that can be written anywhere, with a sign for bytes that are no text."""
+    """A path as valid text, with replacement characters for bytes that are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -113,7 +113,7 @@ def _source(location: Path | int, bases: list[str]) -> Source:
     path = os.path.abspath(location)
     try:
         target = Path(os.path.relpath(path, os.path.commonpath(bases)))
-    except ValueError:  # on several drives
+    except ValueError:  # they are on several drives
         target = Path(location.name)
     suffix = location.suffix.lower()
     kind: Literal["picture", "video"] = "video" if suffix in VIDEO_SUFFIXES else "picture"
@@ -141,7 +141,7 @@ def _files_in(folder: Path, out: Path, problems: list[str]) -> Iterator[Path]:
 
 
 def _matches(pattern: str, out: Path, problems: list[str]) -> Iterator[Path]:
-    """Pictures and videos a pattern fits, and those in folders it fits."""
+    """Pictures and videos that match a pattern, and those in folders that match it."""
     for path in map(Path, glob.glob(pattern, recursive=True)):
         if _inside(path, out):
             continue

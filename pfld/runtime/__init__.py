@@ -1,1 +1,1 @@
-"""From pictures and videos to landmarks; with an ONNX backend, without torch."""
+"""Inference: from pictures to faces with landmarks; ONNX backends need no PyTorch."""

@@ -1,4 +1,4 @@
-"""What computes landmarks: PyTorch, ONNX Runtime or OpenVINO behind one call."""
+"""Inference backends: PyTorch, ONNX Runtime or OpenVINO behind one call."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 32  # crops per call; more are no faster and take memory
 
-# What each use of torch_threads wants, the latest last, and first what there was before, under None.
+# Thread counts of the open contexts of torch_threads, the latest last; under None the original one.
 _THREAD_USES: dict[object, int] = {}
 _THREADS_LOCK = threading.Lock()
 
 
 class Prediction(NamedTuple):
-    """What a network finds in N crops, as fractions of their sides.
+    """Landmarks found in N crops, as fractions of the crops' sides.
 
     Attributes:
         landmarks: ``(N, L, 2)`` float32.
-        uncertainty: How unsure each is, ``(N, L)`` float32; NaN from networks that do not know, see
+        uncertainty: Expected error of each, ``(N, L)`` float32; NaN for networks without, see
             :attr:`pfld.weights.metadata.WeightMetadata.knows_uncertainty`.
     """
 
@@ -43,14 +43,14 @@ class Prediction(NamedTuple):
     def of(
         cls, landmarks: NDArray[np.float32], uncertainty: NDArray[np.float32] | None = None
     ) -> Prediction:
-        """With uncertainty, or with that of a network that does not know."""
+        """With uncertainty, or with NaN if there is none."""
         if uncertainty is None:
             uncertainty = np.full(landmarks.shape[:2], np.nan, np.float32)
         return cls(landmarks, uncertainty)
 
 
 class Backend(ABC):
-    """A network, loaded: crops in, landmarks out. May be shared by threads.
+    """A loaded network: crops in, landmarks out. Threads may share it.
 
     Attributes:
         name: One of :data:`pfld.weights.shipped.BACKENDS`.
@@ -86,12 +86,20 @@ class Backend(ABC):
         return self.predict_with_uncertainty(crops).landmarks
 
     def predict_with_uncertainty(self, crops: NDArray[np.uint8]) -> Prediction:
-        """Landmarks as :meth:`predict` gives them, and how unsure each is."""
+        """Landmarks as in :meth:`predict`, and the uncertainty of each.
+
+        Raises:
+            ValueError: For another shape or dtype.
+        """
         preprocessing = self.metadata.preprocessing
         return in_batches(lambda part: self.run(preprocessing(part)), crops)
 
     def run(self, batch: NDArray[np.float32]) -> Prediction:
-        """Landmarks as :meth:`__call__` gives them, and how unsure each is."""
+        """Landmarks as in :meth:`__call__`, and the uncertainty of each.
+
+        Raises:
+            ValueError: For another shape or dtype.
+        """
         size, landmarks = self.metadata.preprocessing.input_size, self.metadata.num_landmarks
         shape, dtype = np.shape(batch), getattr(batch, "dtype", type(batch).__name__)
         if dtype != np.float32 or shape[1:] != (3, size, size):
@@ -102,15 +110,15 @@ class Backend(ABC):
 
     @abstractmethod
     def _run(self, batch: NDArray[np.float32]) -> Prediction:
-        """What a network finds in a batch that is known to fit and not empty."""
+        """The landmarks for a batch that is valid and not empty."""
 
 
 def in_batches(
     call: Callable[[NDArray[np.uint8]], Prediction], crops: NDArray[np.uint8]
 ) -> Prediction:
-    """What ``call`` gives for :data:`BATCH_SIZE` crops at a time, joined.
+    """The results of ``call`` for :data:`BATCH_SIZE` crops at a time, joined.
 
-    No crops are a call as well, so that they give no points and a wrong shape is noticed.
+    No crops are a call as well, so that a wrong shape is noticed.
     """
     starts = range(0, max(len(crops), 1), BATCH_SIZE)
     found = [call(crops[start : start + BATCH_SIZE]) for start in starts]
@@ -118,7 +126,12 @@ def in_batches(
 
 
 class TorchBackend(Backend):
-    """PyTorch, eagerly, on the CPU in its faster memory format."""
+    """PyTorch in eager mode on the CPU, in channels_last.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: As :func:`pfld.weights.load_weights`, and for weights in another form.
+    """
 
     def __init__(
         self, name: str | None, path: Path, *, threads: int, channel_order: str | None
@@ -153,10 +166,9 @@ class TorchBackend(Backend):
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """PyTorch's number of threads for a while; it is the whole process's.
+    """A context with this number of PyTorch threads; it applies to the whole process.
 
-    Of uses that overlap the latest decides, and the last to end brings the number back that there was
-    before the first.
+    If contexts overlap, the latest one decides. The last one to end restores the original number.
     """
     import torch
 
@@ -187,7 +199,10 @@ def _take_latest_threads() -> None:
 class OnnxBackend(Backend):
     """ONNX Runtime on the CPU. Needs no PyTorch.
 
-    A self-contained file serves :meth:`predict` only; it does the preprocessing itself.
+    A self-contained file works with :meth:`predict` only; it does the preprocessing itself.
+
+    Raises:
+        ValueError: For a file that is damaged, or not written by this package.
     """
 
     def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
@@ -232,7 +247,12 @@ class OnnxBackend(Backend):
 
 
 class OpenVinoBackend(Backend):
-    """Intel's OpenVINO on the CPU, in float32, where it is installed. Needs no PyTorch."""
+    """Intel's OpenVINO on the CPU, in float32. Needs no PyTorch.
+
+    Raises:
+        ImportError: If OpenVINO is not installed.
+        ValueError: As :class:`OnnxBackend`, and for a self-contained file.
+    """
 
     def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
         try:
@@ -281,8 +301,9 @@ def load_backend(
 
     Args:
         weights: Name of shipped weights, such as "ghostone", or a weight file the backend can read.
-        backend: One of :data:`pfld.weights.shipped.BACKENDS`. Those of ONNX Runtime and OpenVINO import no PyTorch.
-        threads: Within one call. For single faces one is fastest: more wait for each other.
+        backend: One of :data:`pfld.weights.shipped.BACKENDS`. Those of ONNX Runtime and OpenVINO do not
+            import PyTorch.
+        threads: Threads within one call. For single faces one is fastest: more wait for each other.
         channel_order: As :func:`pfld.weights.load_weights` takes it.
 
     Raises:
@@ -299,10 +320,10 @@ def load_backend(
 def load_own_backend(
     path: str | os.PathLike[str], *, threads: int | None = None, channel_order: str | None = None
 ) -> Backend:
-    """What runs a weight file as it is, not re-parameterized: by default on all cores.
+    """A backend that runs a weight file in its own form, not re-parameterized; by default on all cores.
 
     Raises:
-        FileNotFoundError, ValueError: As :func:`load_backend` has it.
+        FileNotFoundError, ValueError: As :func:`load_backend`.
     """
     threads = threads or os.cpu_count() or 1
     path = Path(path)

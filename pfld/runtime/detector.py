@@ -1,4 +1,4 @@
-"""FaceDetector: where the faces in a picture are, by MediaPipe's short and full range models."""
+"""FaceDetector: face detection with MediaPipe's short and full range models."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ from numpy.typing import NDArray
 
 from pfld.geometry import FaceCrop
 
-# Sides of what the models look at, in pixels. Short range finds faces from a fifth of the view on,
+# Input sizes of the models, in pixels. Short range finds faces from a fifth of the view on,
 # at any roll; full range also smaller ones, but hardly any that are turned by more than 45 degrees.
 _SHORT, _FULL = 128, 192
-_LONGEST_SIDE = 1600  # pixels; of pictures twice as large every other pixel does, and so on
+_LONGEST_SIDE = 1600  # pixels; larger pictures are subsampled
 _SMALLEST_TILE = 180  # pixels: five times the smallest face that is looked for
-_TILE_STRIDE = 0.65  # x tile side: what a tile cuts, its neighbour or the next larger one has whole
+_TILE_STRIDE = 0.65  # x tile side; a face cut by a tile is whole in its neighbour or a larger tile
 _QUARTER_TURNS = tuple(math.pi / 2 * turns for turns in range(4))
-_CLOSE_LOOK = 3.5  # x box side: where both models are surest
-_CLOSE_CALL = 0.15  # below the best score: other ways up that the second model is asked about
-_OTHER_WAY = 1.0  # radians between two ways up that a face may be seen in
-_UNSEEN = 0.2  # score of a face that one of the models does not see where the other does
-_LIKELY = 0.5  # score of a face that more likely is one than not
-_CERTAIN = 0.7  # score from which a face seen at a glance needs no closer look to be believed
-_SAME = 0.5  # of the smaller box within the other: two boxes of one face
+_CLOSE_LOOK = 3.5  # x box side: where both models give the highest scores
+_CLOSE_CALL = 0.15  # below the best score: orientations that the second model rates as well
+_OTHER_WAY = 1.0  # radians from which two orientations of a face count as different
+_UNSEEN = 0.2  # score for a model that does not find what the other one finds
+_LIKELY = 0.5  # score from which a detection is more likely a face than not
+_CERTAIN = 0.7  # score from which a face found at first glance needs no closer look
+_SAME = 0.5  # of the smaller box within the other: two boxes are of one face
 
-# What MediaPipe says whenever it starts.
+# Messages that MediaPipe prints whenever it starts.
 _CHATTER = re.compile(rb"Lite XNNPACK delegate|before absl::InitializeLog|inference_feedback_man")
-_LOADING = threading.Lock()  # standard error is the whole process's
+_LOADING = threading.Lock()  # redirecting standard error concerns the whole process
 
 
 @dataclass(frozen=True)
 class DetectedFace:
-    """Where a face is, from brows to chin.
+    """A detected face; its box reaches from brows to chin.
 
     Attributes:
         box: A square x0, y0, x1, y1 in pixels of the picture, ``(4,)`` float32; pixel ``i`` covers
             ``i`` to ``i + 1``. It may reach over the picture's edges.
-        score: How sure the models are, 0..1.
+        score: Confidence of the models, 0..1.
         eyes: ``(2, 2)`` float32 pixels: the subject's right eye, left in an upright picture, first.
-        others: The same face another way up, where the models are not sure: masks pass for foreheads.
+        others: Alternative orientations of the same face when the models are unsure (a mask can look like
+            a forehead).
     """
 
     box: NDArray[np.float32]
@@ -56,7 +57,7 @@ class DetectedFace:
 
     @property
     def roll(self) -> float:
-        """By how much the head is turned in the picture: -pi..pi, clockwise as seen on screen."""
+        """Rotation of the head in the picture: radians, -pi..pi, clockwise as seen on screen."""
         x, y = self.eyes[1] - self.eyes[0]
         return math.atan2(y, x)
 
@@ -65,7 +66,7 @@ class FaceDetector:
     """Finds faces in pictures. May be called from several threads at once.
 
     Args:
-        min_score: Faces the models are less sure of are left out; between 0 and 1.
+        min_score: Faces with a lower score are left out; between 0 and 1.
         max_faces: How many of the largest faces to return at most; None for all.
 
     Raises:
@@ -79,7 +80,7 @@ class FaceDetector:
             raise ValueError(f"min_score must be in 0..1, max_faces 1 or more, not {limits}")
         self.min_score = min_score
         self.max_faces = max_faces
-        # A model serves one call at a time: calls take a free pair, or load one where none is free.
+        # A model serves one call at a time: calls take a free pair, or load a new one.
         self._free: list[_Models] = []
 
     def __call__(
@@ -90,8 +91,8 @@ class FaceDetector:
         Args:
             image_rgb: ``(H, W, 3)`` uint8.
             thorough: For stills: finds small faces too, down to a fortieth of the picture, and
-                heads at any roll. Without, heads turned by more than 45 degrees may be missed, or
-                get eyes where there are none.
+                heads at any roll. Otherwise heads turned by more than 45 degrees may be missed, or get
+                wrong eyes.
 
         Raises:
             ValueError: For anything but an RGB picture of bytes.
@@ -102,7 +103,7 @@ class FaceDetector:
             raise ValueError(f"to find faces, give an (H, W, 3) uint8 RGB array, not {given}")
         if 0 in shape:
             return []
-        # Pixels that are skipped here would only be averaged away.
+        # The models see less detail anyway, so skipping pixels costs nothing.
         step = max(1, max(shape) // _LONGEST_SIDE)
         y, x = (min(step // 2, size - 1) for size in shape[:2])
         image = np.ascontiguousarray(image_rgb[y::step, x::step])
@@ -127,7 +128,7 @@ def _enlarged(face: DetectedFace, factor: int) -> DetectedFace:
 
 
 def _glance(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
-    """Both models' faces in the picture as a whole."""
+    """Faces that either model finds in the whole picture."""
     whole = FaceCrop(image.shape[1] / 2, image.shape[0] / 2, max(image.shape))
     return _united(models.look(image, whole, _SHORT) + models.look(image, whole, _FULL))
 
@@ -144,7 +145,7 @@ def _search(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
         if all(_overlap(candidate, face) < _SAME for face in seen):
             faces += _look_closer(models, image, candidate)
     faces = _united([face for face in faces if face.score >= models.min_score])
-    # Half a face that fills the picture may be lost among the black around it in a close look.
+    # Half a face that fills the picture may be missed in a close look, in the black around it.
     sure = [face for face in glanced if face.score >= _CERTAIN]
     return faces + [new for new in sure if all(_overlap(new, face) < _SAME for face in faces)]
 
@@ -152,10 +153,10 @@ def _search(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
 def _look_closer(
     models: _Models, image: NDArray[np.uint8], candidate: DetectedFace
 ) -> list[DetectedFace]:
-    """The candidate as seen from near and upright, rated by both models; empty if it is not seen.
+    """The candidate in a closer, upright crop, rated by both models; empty if it is not found there.
 
-    Short range takes folds of cloth for faces, and faces upside down for upright ones. It is surer
-    of what is right, and full range rarely repeats the mistake.
+    Short range takes folds of cloth for faces, and faces upside down for upright ones. It gives the right
+    answer a higher score, and full range rarely repeats the mistake.
     """
 
     def seen(face: DetectedFace, angle: float, size: int) -> DetectedFace | None:
@@ -192,13 +193,13 @@ def _turn(first: DetectedFace, second: DetectedFace) -> float:
 
 
 def _views(height: int, width: int) -> Iterator[FaceCrop]:
-    """Squares of every scale, each turned by quarters, so that each face is in one at a good size."""
+    """Squares of every scale and quarter turn, so that each face has a good size in one of them."""
     longest = max(height, width)
     smallest = max(_SMALLEST_TILE, longest / 8)
     tiles = [smallest * zoom for zoom in (1, 2, 4) if smallest * zoom < longest]
     # A face that fills the picture is found from further away.
     for side in (1.5 * longest, longest, *tiles):
-        # The smallest tiles are by far the most, and short range sees turned faces as well.
+        # The smallest tiles are by far the most, and short range finds turned faces as well.
         angles = _QUARTER_TURNS if side > smallest else (0.0,)
         for y, x, angle in product(_centers(height, side), _centers(width, side), angles):
             yield FaceCrop(x, y, side, angle)
@@ -213,7 +214,7 @@ def _centers(length: int, side: float) -> list[float]:
 
 
 def _united(faces: list[DetectedFace]) -> list[DetectedFace]:
-    """The surest of the faces that overlap, and all that do not."""
+    """Non-maximum suppression: of faces that overlap, the one with the highest score is kept."""
     kept: list[DetectedFace] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(_overlap(face, other) < _SAME for other in kept):
@@ -222,7 +223,7 @@ def _united(faces: list[DetectedFace]) -> list[DetectedFace]:
 
 
 def _overlap(first: DetectedFace, second: DetectedFace) -> float:
-    """What two boxes share, over the area of the smaller: 1 where one contains the other."""
+    """The shared area of two boxes over the area of the smaller: 1 if one contains the other."""
     low = np.maximum(first.box[:2], second.box[:2])
     high = np.minimum(first.box[2:], second.box[2:])
     smaller = min(first.box[2] - first.box[0], second.box[2] - second.box[0])
@@ -243,14 +244,14 @@ class _Models:
                 raise ImportError(f"to find faces, {advice}; {error}") from error
             for selection, size in enumerate((_SHORT, _FULL)):
                 self._graphs[size] = face_detection.FaceDetection(min_score, selection)
-                self._graphs[size].process(np.zeros((size, size, 3), np.uint8))  # speaks up here
+                self._graphs[size].process(np.zeros((size, size, 3), np.uint8))  # prints its messages here
 
     def __del__(self) -> None:
         for graph in self._graphs.values():  # a graph left open keeps its threads and memory
             graph.close()
 
     def look(self, image: NDArray[np.uint8], crop: FaceCrop, size: int) -> list[DetectedFace]:
-        """What the model of that input size finds in the crop, in pixels of the picture."""
+        """Faces that the model of that input size finds in the crop, in pixels of the picture."""
         faces = []
         for detection in self._graphs[size].process(crop.extract(image, size)).detections or ():
             box = detection.location_data.relative_bounding_box
@@ -266,7 +267,7 @@ class _Models:
 
 @contextmanager
 def without_chatter() -> Iterator[None]:
-    """Holds standard error back, then passes on all but what MediaPipe always says."""
+    """Holds standard error back, then passes on all but MediaPipe's usual messages."""
     try:
         terminal = os.dup(2)
     except OSError:  # no standard error at all

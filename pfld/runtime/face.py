@@ -1,4 +1,4 @@
-"""Face: what the package says about one face in a picture."""
+"""Face: landmarks, score, quality, pose and openings of one face in a picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pfld.landmarks import WFLW_98, WFLW_TO_IBUG, scheme_with
 
 # Distance of the outer eye corners over the points' root mean square distance from their middle, in the
 # averaged frontal head of pfld.head.model (98 points; 6 % more with 68). Unlike the eye corners,
-# the spread stays as the head turns: 4 % less at 60 degrees.
+# the spread hardly changes as the head turns: 4 % less at 60 degrees.
 EYE_DISTANCE_PER_SPREAD = 1.56
 
 # Points of WFLW_98 of each eye (left in the picture first): outer and inner corner, then the lids'
@@ -37,13 +37,13 @@ class Face:
 
     Attributes:
         landmarks: ``(L, 2)`` float32 in pixels of the picture; the top left corner is 0, 0.
-        score: How sure the detector was, 0..1; for a face followed through a video, when last detected.
-        quality: How likely the landmarks' error is under 10 % of the distance of the outer eye corners,
-            0..1: from their uncertainty or, where the network does not know it, from how far it agrees
-            with itself in a mirror.
-        identity: A number that stays with a face through a video; None for stills.
-        point_uncertainty: How far off each landmark may be, in pixels of the picture, ``(L,)`` float32:
-            its expected error. None from networks that do not know, those with a regression head.
+        score: Confidence of the detector, 0..1; for a tracked face, of its last detection.
+        quality: Probability, 0..1, that the landmarks' error is under 10 % of the distance of the outer eye
+            corners. It is estimated from their uncertainty or, for networks without, from the difference
+            to the landmarks of the mirrored crop.
+        identity: A number that a face keeps through a video; None for stills.
+        point_uncertainty: Expected error of each landmark in pixels of the picture, ``(L,)`` float32; None
+            for networks with a regression head.
     """
 
     landmarks: NDArray[np.float32]
@@ -59,20 +59,32 @@ class Face:
 
     @cached_property
     def pose(self) -> HeadPose:
-        """Yaw, pitch and roll of the head, in degrees."""
+        """Yaw, pitch and roll of the head, in degrees.
+
+        Raises:
+            ValueError: For landmarks that define no pose, see :func:`pfld.head.pose.head_pose`.
+        """
         from pfld.head.pose import head_pose
 
         return HeadPose(*(float(angle) for angle in np.rad2deg(head_pose(self.landmarks)[0])))
 
     @property
     def eye_opening(self) -> tuple[float, float]:
-        """Lid distance over eye width, left eye in the picture first; about 0.3 open, 0.1 closed."""
+        """Lid distance over eye width, left eye in the picture first; about 0.3 open, 0.1 closed.
+
+        Raises:
+            ValueError: For other than 98 landmarks.
+        """
         left, right = (_opening(self._wflw("eye openings"), *eye) for eye in _EYES)
         return left, right
 
     @property
     def mouth_opening(self) -> float:
-        """Distance of the inner lips over the inner mouth's width; 0 for a closed mouth."""
+        """Distance of the inner lips over the inner mouth's width; 0 for a closed mouth.
+
+        Raises:
+            ValueError: For other than 98 landmarks.
+        """
         return _opening(self._wflw("the mouth opening"), *_LIPS)
 
     @property
@@ -83,8 +95,7 @@ class Face:
         return self._wflw("68 points")[list(WFLW_TO_IBUG)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists, as ``predict --json`` writes them; a pose of None where the points
-        show none."""
+        """Plain numbers and lists, as ``predict --json`` writes them; ``pose`` may be None."""
         values: dict[str, Any] = {
             "box": [round(float(value), 2) for value in self.box],
             "score": round(self.score, 4),
@@ -102,7 +113,7 @@ class Face:
         return values
 
     def _pose_dict(self) -> dict[str, float] | None:
-        """Angles by name; None for points that show no pose, such as points on one line."""
+        """Angles by name; None for points that define no pose, such as points on one line."""
         try:
             return {name: round(angle, 2) for name, angle in self.pose._asdict().items()}
         except ValueError:

@@ -1,4 +1,4 @@
-"""FaceLandmarker: from a picture to the faces in it."""
+"""FaceLandmarker: face detection and landmarks in a picture, with test-time augmentation."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from pfld.runtime.detector import DetectedFace, FaceDetector
 from pfld.runtime.face import Face
 from pfld.weights.shipped import DEFAULT_WEIGHTS
 
-# The square around landmarks against a detector's box, turned as the detector's eyes are, in box
-# sides: how much larger it is and how far below. Medians over validation faces.
+# From a detector's box, rotated by its eyes, to the square around the landmarks: factor on the side, and
+# shift downwards in box sides. Medians over validation faces.
 _BOX_SCALE, _BOX_SHIFT = 1.16, 0.065
 
-# Between two ways up a face may be: 0.06 of the detector's score weigh as much as half the network's
-# disagreement with itself in a mirror.
+# Weights for choosing between two orientations of a face: detector score against mirror consistency. A
+# score higher by 0.06 weighs as much as half the mirror disagreement.
 _SCORE_WEIGHT = 12
-_UPRIGHT_WEIGHT = 0.25  # as much again for an upright head against one on its side
-_SURE_SCORE = 0.8  # from which a detector is not wrong about what is up
-_SURE_QUALITY = 0.8  # below which landmarks speak for no way up that the detector does not prefer
-_FLIP_COST = 0.04  # of score, for a way up the detector has not seen
+_UPRIGHT_WEIGHT = 0.25  # for an upright head against one on its side
+_SURE_SCORE = 0.8  # from which the detector's orientation is not doubted
+_SURE_QUALITY = 0.8  # below which landmarks cannot outweigh the detector's orientation
+_FLIP_COST = 0.04  # of score, for an orientation that was not detected
 
-# A network's mean disagreement with itself in a mirror, in crop sides, at which every other face has
-# an error over 10 %, and how fast that changes. Fitted to validation faces.
+# The mean mirror disagreement of a network, in crop sides, at which every other face has an error over
+# 10 %, and the width of the transition (logistic). Fitted to validation faces.
 _DOUBT, _DOUBT_WIDTH = 0.028, 0.0045
-# The same for expected errors, in distances of the outer eye corners, and their logarithm.
+# The same for expected errors, in distances of the outer eye corners; the width is of their logarithm.
 _EXPECTED_ERROR, _EXPECTED_ERROR_WIDTH = 0.10, 0.25
 _LEAST_EYE_DISTANCE = 0.1  # of a face's longer side; in profile eye corners nearly coincide
 
-# Where a network knows how unsure it is, a face is what the detector scores at least this high; or less,
-# where its landmarks have at least that quality. Fitted to held-out faces and pictures without people.
+# With a network that gives uncertainty, a detection is a face from the first score on; with a lower one
+# only if its landmarks have enough quality. Fitted to held-out faces and pictures without people.
 _SURE, _LIKELY, DOUBTFUL_SCORE = 0.65, 0.5, 0.3
 _LIKELY_QUALITY, _DOUBTFUL_QUALITY = 0.2, 0.8
 
@@ -48,9 +48,9 @@ class LocatedFaces(NamedTuple):
 
     Attributes:
         landmarks: ``(F, L, 2)`` float32.
-        quality: ``(F,)``, 0..1, see :class:`pfld.runtime.face.Face`; NaN where it was not asked for and
-            takes a second look.
-        uncertainty: How far off each landmark may be ``(F, L)``; NaN where the network does not know.
+        quality: ``(F,)``, 0..1, see :class:`pfld.runtime.face.Face`; NaN if it was not asked for and needs
+            a second prediction.
+        uncertainty: Expected error of each landmark ``(F, L)``; NaN for networks without.
     """
 
     landmarks: NDArray[np.float32]
@@ -59,13 +59,13 @@ class LocatedFaces(NamedTuple):
 
 
 class FaceLandmarker:
-    """Finds faces and their landmarks. Shared by threads; holds nothing about what it has seen.
+    """Finds faces and their landmarks. Threads may share it; it keeps nothing between pictures.
 
     Args:
         backend: The network, see :func:`pfld.runtime.backends.load_backend`.
-        detector: Made anew by default.
-        min_score: What the detector scores lower is no face; between 0 and 1. Up to 0.5, a network that
-            knows how unsure it is has a say: see :meth:`believes`.
+        detector: A new one by default.
+        min_score: Detections with a lower score are no faces; between 0 and 1. Up to 0.5, a network that
+            gives uncertainty is asked as well: see :meth:`believes`.
     """
 
     def __init__(
@@ -95,22 +95,22 @@ class FaceLandmarker:
         min_score: float = 0.5,
         max_faces: int | None = None,
     ) -> FaceLandmarker:
-        """With shipped weights, by name, or a weight file.
+        """A landmarker with shipped weights, by name, or with a weight file.
 
         Args:
             weights, backend, threads: As :func:`pfld.runtime.backends.load_backend` takes them.
             min_score, max_faces: As :class:`pfld.runtime.detector.FaceDetector` takes them.
 
         Raises:
-            FileNotFoundError, ValueError, ImportError: As these two have it.
+            FileNotFoundError, ValueError, ImportError: As these two.
         """
         landmarker = cls(load_backend(weights, backend, threads=threads), min_score=min_score)
-        # Faces are counted once it is known which of what was detected are any.
+        # The limit applies after detections that are no faces have been dropped.
         landmarker.max_faces = FaceDetector(min_score=min_score, max_faces=max_faces).max_faces
         return landmarker
 
     def _least_score(self) -> float:
-        """Of what the detector is asked for."""
+        """The lowest score that the detector is asked for."""
         if not self.backend.metadata.knows_uncertainty or self.min_score > _LIKELY:
             return self.min_score
         return min(self.min_score, DOUBTFUL_SCORE)
@@ -120,11 +120,11 @@ class FaceLandmarker:
 
         Args:
             image_rgb: ``(H, W, 3)`` uint8 RGB, or what :func:`pfld.media.pictures.as_rgb` takes.
-            thorough: Looks for small faces and turned heads, too, see
+            thorough: Look for small faces and turned heads, too, see
                 :class:`pfld.runtime.detector.FaceDetector`.
 
         Raises:
-            ValueError: For what is no picture.
+            ValueError: For an array that is not a picture.
         """
         image = as_rgb(image_rgb)
         detected = self.detect(image, thorough=thorough, doubtful=True)
@@ -136,8 +136,9 @@ class FaceLandmarker:
     def refine(self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]) -> list[Face]:
         """The detected faces with landmarks, in the same order.
 
-        Landmarks are located twice, as a detector's box is not what they are best located in; the second
-        time in a mirror as well, for their middle.
+        The network runs twice: on crops around the detector's boxes, then on crops around the landmarks
+        found there. The second time it sees the mirrored crops as well, and both results are averaged
+        (test-time augmentation).
         """
         detected = [self._right_way_up(image_rgb, face) for face in detected]
         crops, found, mirrored = self._second_look(image_rgb, detected)
@@ -154,7 +155,7 @@ class FaceLandmarker:
         return faces
 
     def believes(self, detected: DetectedFace, face: Face) -> bool:
-        """Whether what was detected is a face: the detector is sure, or as sure as its landmarks allow."""
+        """Whether a detection is a face, by the detector's score and the landmarks' quality."""
         if face.point_uncertainty is None or self.min_score > _LIKELY:
             return detected.score >= self.min_score
         if detected.score >= _SURE:
@@ -163,10 +164,10 @@ class FaceLandmarker:
         return face.quality >= (_LIKELY_QUALITY if likely else _DOUBTFUL_QUALITY)
 
     def _right_way_up(self, image_rgb: NDArray[np.uint8], face: DetectedFace) -> DetectedFace:
-        """Of the ways up a face may be, the one the network agrees with itself on.
+        """The orientation of a face in which the landmarks agree best with those of the mirrored crop.
 
-        Detectors take foreheads for the lower halves of masked faces upside down. Where no way convinces
-        the network, all eight are tried.
+        Detectors take foreheads for the lower halves of masked faces upside down. If no orientation has
+        enough quality, all eight multiples of 45 degrees are tried.
         """
         ways = [face, *face.others]
         if face.score < _SURE_SCORE:
@@ -182,7 +183,7 @@ class FaceLandmarker:
     def _most_consistent(
         self, image_rgb: NDArray[np.uint8], ways: list[DetectedFace]
     ) -> tuple[DetectedFace, float]:
-        """Of ways up, the first of them preferred, the best, and the quality of its landmarks."""
+        """The best of several orientations, preferably the first, and the quality of its landmarks."""
         _, found, mirrored = self._second_look(image_rgb, ways)
         quality = self._quality(found, mirrored)
         doubt = np.log(_disagreement(found, mirrored))
@@ -194,7 +195,7 @@ class FaceLandmarker:
     def _second_look(
         self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]
     ) -> tuple[list[FaceCrop], Prediction, Prediction]:
-        """Crops around the faces' landmarks, and what is found in these as seen there and in a mirror."""
+        """Crops around the faces' landmarks, and the predictions for them and for the mirrored crops."""
         first = self.locate(image_rgb, [self.crop_of(face) for face in detected], rate=False)
         crops = [self.crop_around(landmarks) for landmarks in first.landmarks]
         return crops, *self._look(image_rgb, crops, mirror=True)
@@ -205,7 +206,7 @@ class FaceLandmarker:
         """Faces without landmarks, largest first.
 
         Args:
-            doubtful: Also what only its landmarks can tell whether it is one, see :meth:`believes`.
+            doubtful: Include detections that only their landmarks can confirm, see :meth:`believes`.
         """
         detected = self.detector(image_rgb, thorough=thorough)
         if doubtful:
@@ -213,25 +214,25 @@ class FaceLandmarker:
         return [face for face in detected if face.score >= self.min_score][: self.max_faces]
 
     def crop_of(self, detected: DetectedFace) -> FaceCrop:
-        """Where to look first for the landmarks of a detected face, turned as its eyes are."""
+        """The first crop for the landmarks of a detected face, rotated by its eyes."""
         x0, y0, x1, y1 = (float(value) for value in detected.box)
         turned = FaceCrop((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, detected.roll)
         x, y = turned.to_image([0.5, 0.5 + _BOX_SHIFT])
         return FaceCrop(float(x), float(y), turned.side * _BOX_SCALE, turned.angle)
 
     def crop_around(self, landmarks: NDArray[np.float32]) -> FaceCrop:
-        """Where to look for the landmarks of a face that had these ``(L, 2)``, turned as it is."""
+        """The crop for the landmarks of a face that had these ``(L, 2)``, rotated with the face."""
         scale = self.backend.metadata.preprocessing.crop_scale
         return FaceCrop.around(landmarks, scale=scale, angle=self._roll(landmarks))
 
     def locate(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
     ) -> LocatedFaces:
-        """The landmarks of the faces in some crops.
+        """The landmarks of the faces in crops of a picture.
 
         Args:
-            rate: Whether quality is wanted. Where the network does not know its uncertainty, that takes
-                a second look at each face, in a mirror.
+            rate: Whether quality is wanted. For networks without uncertainty that needs a second
+                prediction for each face, on the mirrored crop.
         """
         mirror = rate and not self.backend.metadata.knows_uncertainty
         found, mirrored = self._look(image_rgb, crops, mirror=mirror)
@@ -246,7 +247,7 @@ class FaceLandmarker:
     def _look(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, mirror: bool
     ) -> tuple[Prediction, Prediction]:
-        """What is found in the crops, and again as seen in a mirror or NaN."""
+        """Predictions for the crops, and for the mirrored crops, which are NaN without ``mirror``."""
         size = self.backend.metadata.preprocessing.input_size
         pixels = extract_all(image_rgb, crops, size)
         if not mirror:
@@ -259,7 +260,7 @@ class FaceLandmarker:
         return found, Prediction(landmarks, mirrored.uncertainty[:, self._mirror])
 
     def _quality(self, found: Prediction, mirrored: Prediction) -> NDArray[np.float32]:
-        """How likely ``(F,)`` an error under 10 % of the distance of the outer eye corners is."""
+        """Probability ``(F,)`` of an error under 10 % of the distance of the outer eye corners."""
         if not self.backend.metadata.knows_uncertainty:
             doubt = (_disagreement(found, mirrored) - _DOUBT) / _DOUBT_WIDTH
             return 1 / (1 + np.exp(np.minimum(doubt, 50)))
@@ -275,7 +276,7 @@ class FaceLandmarker:
         return 1 / (1 + np.exp(np.minimum(doubt, 50)))
 
     def _roll(self, landmarks: NDArray[np.float32]) -> float:
-        """The turn in radians, clockwise, that takes an upright face nearest to these landmarks."""
+        """The rotation in radians, clockwise, that takes an upright face nearest to these landmarks."""
         points = landmarks.astype(np.float64).view(np.complex128)[:, 0]
         return float(np.angle(np.vdot(self._upright, points - points.mean())))
 
@@ -305,5 +306,5 @@ def _upright_shape(scheme: LandmarkScheme) -> NDArray[np.complex128]:
 
 
 def _disagreement(found: Prediction, mirrored: Prediction) -> NDArray[np.float32]:
-    """Mean distance ``(F,)`` of the landmarks from those seen in a mirror."""
+    """Mean distance ``(F,)`` of the landmarks from those of the mirrored crops, in crop sides."""
     return np.linalg.norm(found.landmarks - mirrored.landmarks, axis=-1).mean(axis=-1)

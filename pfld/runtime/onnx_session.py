@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def import_onnxruntime() -> None:
-    """Imports ONNX Runtime, which from its first import on sends usage statistics, without these."""
+    """Imports ONNX Runtime with its telemetry turned off, which must happen before the first import."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime  # noqa: F401
 
@@ -19,10 +19,14 @@ def import_onnxruntime() -> None:
 def open_session(
     source: bytes | str | os.PathLike[str], *, threads: int = 1
 ) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on so many threads of the CPU, for a file or what is in one.
+    """An ONNX Runtime session on the CPU.
+
+    Args:
+        source: Path of an ONNX file, or its content.
+        threads: Threads within one call.
 
     Raises:
-        ValueError: For a file that wants to have other files read.
+        ValueError: For a file that refers to other files.
     """
     import_onnxruntime()
     import onnxruntime
@@ -35,10 +39,10 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised
+    options.log_severity_level = 4  # errors are raised, so they need no log
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def output_names(*, knows_uncertainty: bool) -> list[str]:
-    """What a file returns in fractions of the crop; in pixels each has ``_px`` behind it."""
+    """Names of outputs in fractions of the crop; those in pixels have ``_px`` after the name."""
     return ["landmarks", "uncertainty"] if knows_uncertainty else ["landmarks"]

@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 
 
 def assign(costs: ArrayLike) -> list[tuple[int, int]]:
-    """Pairs (row, column), by row, as many as possible and of the least total cost.
+    """Pairs (row, column), sorted by row: as many as possible, of the least total cost.
 
     Args:
-        costs: ``(N, M)``; infinite where a pair is out of the question.
+        costs: ``(N, M)``; infinite if a pair is impossible.
 
     Raises:
         ValueError: For another shape, NaN or minus infinity.
@@ -24,11 +24,11 @@ def assign(costs: ArrayLike) -> list[tuple[int, int]]:
     possible = np.isfinite(matrix)
     if not possible.any():
         return []
-    if matrix.size == 1:  # one face in a video, nearly always; SciPy takes a second to import
+    if matrix.size == 1:  # the usual case, one face in a video; SciPy takes a second to import
         return [(0, 0)]
     from scipy.optimize import linear_sum_assignment
 
-    # Dearer than any pairs together, so that as few of the impossible ones are taken as can be.
+    # More than all possible pairs together, so that as few impossible ones as can be are taken.
     matrix[~possible] = 2 * np.abs(matrix[possible]).sum() + 1
     pairs = zip(*(indices.tolist() for indices in linear_sum_assignment(matrix)))
     return [pair for pair in pairs if possible[pair]]

@@ -1,4 +1,4 @@
-"""Who is who: numbers that stay with faces that leave and return, or cross."""
+"""Re-identification of tracked faces: they keep their numbers when they leave and return, or cross."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ MEMORY_S = 1.5  # seconds for which a lost face is remembered
 MEETING_OVERLAP = 0.15  # intersection over union from which faces can be taken for each other
 SAME_FACE = 0.15  # x size, mean distance of the points of two tracks on one face
 
-# What speaks against a face being someone; together at most 0.9 for one who is possible.
-DISTANCE_COST, MOST_DISTANCE_COST = 0.4, 0.6  # per size
+# Cost terms of matching a face to a lost one, together at most 0.9 for a pair within reach.
+DISTANCE_COST, MOST_DISTANCE_COST = 0.4, 0.6  # per face size of distance
 GROWTH_COST = 0.3  # per factor of e
 LOOK_COST = 2.0  # per mean difference of looks
-STRANGER_COST = 1.0  # what it takes to be someone new instead
+STRANGER_COST = 1.0  # of a new number instead; possible pairs cost less
 
-REACH, REACH_PER_S = 0.75, 1.5  # x size, how far from the expected place a face may turn up
+REACH, REACH_PER_S = 0.75, 1.5  # x size, how far from its expected place a face may reappear
 MOST_GROWTH = 1.8
 
 
 class Identities:
-    """The numbers of the faces of one video, and those of faces lost a moment ago."""
+    """The numbers of the faces of one video, also of those lost a moment ago."""
 
     def __init__(self) -> None:
         self._next = 1
@@ -57,13 +57,13 @@ class Identities:
         crop_around: Callable[[NDArray[np.float32]], FaceCrop],
         time_s: float,
     ) -> list[Track]:
-        """The tracks but those that came to follow another one's face, which are remembered as lost.
+        """The tracks without those that have moved onto the face of another one, which count as lost.
 
-        From when faces begin to overlap it is remembered who they were; when they part, their places
-        and looks say who is who, and numbers are swapped where needed.
+        When faces begin to overlap, their identities are remembered. When they part, their places and
+        looks decide who is who, and numbers are swapped if needed.
 
         Args:
-            crop_around: From landmarks to the crop that looks are taken of.
+            crop_around: From landmarks to the crop that a look is taken from.
         """
         if len(tracks) < 2 and not any(track.claim for track in tracks):
             return tracks
@@ -91,7 +91,7 @@ class Identities:
         meeting = (box_overlaps(boxes, boxes) > MEETING_OVERLAP).sum(axis=1) > 1
         parted = []
         for track, meets in zip(tracks, meeting):
-            # Two who stay together for long were not mistaken for each other, so far.
+            # Faces that overlap for long have not been confused with each other so far.
             if meets and (not track.claim or time_s - track.claim.time_s > MEMORY_S):
                 track.claim = track.as_claim()
             elif track.meets and not meets:
@@ -113,10 +113,10 @@ class Identities:
         crop_around: Callable[[NDArray[np.float32]], FaceCrop],
         time_s: float,
     ) -> None:
-        """Gives faces that turned up their numbers: those of lost faces, or new ones.
+        """Gives new faces their numbers: those of lost faces, or new ones.
 
-        Where it was not clear before who of two went on and who got lost, the one who went on may be
-        given the other number.
+        If it was not clear which of two overlapping faces was lost, the remaining one may be given the
+        other number.
         """
         faces = [*newcomers, *(track for track in tracks if track.claim and not track.meets)]
         looks = [look_of(image_rgb, crop_around(face.landmarks)) for face in faces]

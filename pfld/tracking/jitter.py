@@ -1,4 +1,4 @@
-"""How much landmarks flicker in a video."""
+"""Jitter: how much landmarks flicker in a video."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD, face_size
 
-_UNEVEN = 0.15  # by how much of the longer one two steps of time may differ
+_UNEVEN = 0.15  # part of the longer one by which two time steps may differ
 
 
 class JitterMeter:
     """Flicker of one face's landmarks over the frames of the last moments.
 
-    Where frames come with their times, three of them count if their steps of time are alike; else steady
-    motion would count as flicker.
+    If frames come with times, three consecutive ones count only if their time steps are about equal;
+    otherwise steady motion would count as flicker.
 
     Args:
         frames: How many frames, at least three.
@@ -42,7 +42,7 @@ class JitterMeter:
     def add(self, landmarks: ArrayLike, time_s: float | None = None) -> float:
         """Takes in a frame's landmarks ``(L, 2)`` and returns :attr:`value`.
 
-        Another number of points than before, or points :func:`jitter` refuses, start afresh.
+        Another number of points than before, or points that :func:`jitter` refuses, reset the meter.
 
         Args:
             time_s: When the frame was taken, in seconds; for all frames or none.
@@ -77,9 +77,9 @@ def jitter(landmarks_sequence: ArrayLike) -> float:
     """Normalised flicker of one face's landmarks ``(T, L, 2)``, as a fraction of the face's size.
 
     The root mean square over frames and points of ``|p[t] - 2 p[t-1] + p[t-2]| / sqrt(3)``, over
-    :func:`pfld.runtime.face.face_size` of frame ``t-1``. Steady motion adds nothing. Noise that is independent from frame
-    to frame counts as in the differences of consecutive frames: ``2 sigma`` for ``sigma`` per axis.
-    Real acceleration counts too, so compare figures of the same video.
+    :func:`pfld.runtime.face.face_size` of frame ``t-1``. Steady motion adds nothing. Noise that is
+    independent from frame to frame counts as in the differences of consecutive frames: ``2 sigma`` for
+    ``sigma`` per axis. Real acceleration counts too, so compare figures of the same video.
 
     Raises:
         ValueError: For another shape, fewer than three frames, numbers that are not finite, or points
@@ -100,7 +100,7 @@ def jitter(landmarks_sequence: ArrayLike) -> float:
 
 
 def _squared_flicker(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What :func:`jitter` averages, of all frames ``(T, L, 2)`` but the first and last."""
+    """The squares that :func:`jitter` averages, of all frames ``(T, L, 2)`` but the first and last."""
     broken = points[2:] - 2 * points[1:-1] + points[:-2]
     spread = points[1:-1].var(axis=1).sum(axis=1)
     return (broken**2).sum(axis=2).mean(axis=1) / (3 * EYE_DISTANCE_PER_SPREAD**2 * spread)

@@ -1,10 +1,9 @@
-"""Steady landmarks in videos, and how much they flicker.
+"""Smoothing of landmarks in videos: a filter that suppresses noise and follows motion at once.
 
-A filter can cut noise or follow at once; telling noise from motion lets it do both. What a frame adds to
-the smoothed points is split into a motion that all points share (shift and linear map) and what is left
-of each point. Noise hardly reaches the shared motion, averaged over many points, so it can be followed
-at a fraction of the noise of one point. Either part is followed slowly where it looks like the noise
-that was measured, and at once where it is larger.
+The offset of a frame from the smoothed points is split into a motion that all points share (shift and
+linear map) and a rest for each point. The shared motion is averaged over many points, so it has only a
+fraction of the noise of one point. Each part is followed slowly if it is as small as the measured noise,
+and at once if it is larger.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD, face_size
 
-FRAME_S = 1 / 30  # what gains per frame refer to, and the interval assumed where time stands still
-REST_S = 0.4  # seconds in which something as small as the noise is followed
-HOLD_S = 0.04  # seconds for which motion, once seen, goes on being expected
+FRAME_S = 1 / 30  # seconds; frame interval that gains refer to, also assumed if time stands still
+REST_S = 0.4  # seconds; time constant for offsets as small as the noise
+HOLD_S = 0.04  # seconds; time constant for which detected motion is still expected
 MEMORY_S = 0.5  # seconds over which the noise is averaged
 NOISE_MEDIAN = 1.1774  # median length of a plane normal vector with standard deviation 1
 
-# Standard deviations of the noise per axis that are believed, in face sizes: (least, most).
+# Limits (least, most) of the measured noise: standard deviation per axis, in face sizes.
 SHARED_NOISE = (0.0015, 0.0075)
 POINT_NOISE = (0.002, 0.016)
 SHARED_THRESHOLD = 4.0  # x noise; at 30 frames a second the shared part lags 0.57 of this at most
@@ -44,9 +43,9 @@ class LandmarkSmoother:
     follow from the time between frames.
 
     Args:
-        strength: Scales what passes for noise; 1 is made for webcams, 0 smooths almost nothing.
-        gap_s: After this many seconds without a frame, or when time jumps back by as much, it starts
-            afresh.
+        strength: Factor on the measured noise; 1 is made for webcams, 0 smooths almost nothing.
+        gap_s: After this many seconds without a frame, or when time jumps back by as much, smoothing starts
+            anew.
 
     Raises:
         ValueError: For a strength below 0 or a gap that is not positive.
@@ -65,15 +64,15 @@ class LandmarkSmoother:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets the face; the next landmarks come back as they are."""
+        """Forgets the face; the next landmarks are returned unchanged."""
         self._smooth: NDArray[np.float64] | None = None
 
     def __call__(self, landmarks: ArrayLike, time_s: float) -> NDArray[np.float32]:
         """The smoothed landmarks ``(L, 2)`` float32.
 
         Args:
-            landmarks: ``(L, 2)`` in pixels. Where some are not finite, all come back as they are and
-                the next frame starts afresh.
+            landmarks: ``(L, 2)`` in pixels. If some are not finite, all are returned unchanged and
+                smoothing starts anew.
             time_s: When the frame was taken, in seconds from anywhere. Times may repeat or step back.
 
         Raises:
@@ -146,11 +145,11 @@ class LandmarkSmoother:
         interval_s: float,
         size: float,
     ) -> None:
-        """Takes the noise from how points break off steady motion between three frames."""
+        """Measures the noise by how far points deviate from steady motion in three frames."""
         step = points - self._previous
         if self._step is not None:
             ratio = interval_s / self._interval_s
-            # Of white noise in three frames this combination has this many times the deviation.
+            # For white noise, this combination of three frames has so many times its deviation.
             deviation = math.sqrt(1 + (1 + ratio) ** 2 + ratio**2)
             jerk = (step - ratio * self._step) / (size * deviation)
             shared = jerk @ design.T / points.shape[1]
@@ -169,9 +168,9 @@ class LandmarkSmoother:
 def _shared_motion(
     offset: NDArray[np.float64], design: NDArray[np.float64], threshold: float
 ) -> NDArray[np.float64]:
-    """The shift and linear map ``(2, 3)`` that most offsets ``(2, L)`` follow, on a design ``(3, L)``."""
+    """The shift and linear map ``(2, 3)`` that fit most offsets ``(2, L)``, on a design ``(3, L)``."""
     middle = offset.shape[1] // 2
-    # From the median, so that a mouth that opens is no motion of the face, in two rounds.
+    # A robust fit in two rounds from the median: an opening mouth is no motion of the face.
     rest = offset - np.partition(offset, middle, axis=1)[:, middle, None]
     for _ in range(2):
         weighted = (design / (1 + _squared_lengths(rest) / threshold**2)).T
@@ -195,7 +194,7 @@ def _inverse(moments: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _gain(activity: _Activity, interval_s: float) -> _Activity:
-    """The part of an offset, 0..1, to be made up for within a frame."""
+    """The part of an offset, 0..1, that is corrected within a frame."""
     return 1 - math.exp(-interval_s / REST_S) * (1 + activity) ** (-interval_s / FRAME_S)
 
 

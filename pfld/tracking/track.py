@@ -1,4 +1,4 @@
-"""One face followed through a video: where it is, where it goes, what it looks like, when it is lost."""
+"""Track: the state of one tracked face: landmarks, motion, look, quality and identity."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pfld.tracking.smoothing import LandmarkSmoother
 
 # A face's size here is the longer side of its landmarks' box.
 MOTION_S = 0.1  # seconds over which the velocity is averaged
-COAST_S = 1.0  # seconds in which a face that is not seen comes to rest
-STEADY_S = 0.25  # seconds for which a face that is followed keeps its velocity: heads turn back
+COAST_S = 1.0  # seconds; time constant with which the velocity of a lost face decays
+STEADY_S = 0.25  # seconds; the same for a tracked face: heads turn back
 MOST_LEAP = (
     0.6  # x size, from one frame to the next: beyond, the crop showed hardly any of the face
 )
@@ -29,13 +29,13 @@ LOOK_SIZE = 8  # pixels of the thumbnail that faces are told apart by
 
 @dataclass(frozen=True)
 class Claim:
-    """Who was last seen where, moving how: what a face that turns up is compared with.
+    """Identity, place, motion and look of a face when last seen; new faces are compared with it.
 
     Attributes:
         center, velocity: ``(2,)`` in pixels, and pixels a second.
         size: In pixels.
-        look: As :func:`look_of` gives it; None where it was never taken.
-        time_s: When that was.
+        look: As :func:`look_of` gives it; None if it was never taken.
+        time_s: When it was last seen, in seconds.
     """
 
     identity: int
@@ -46,7 +46,7 @@ class Claim:
     time_s: float
 
     def expected_center(self, time_s: float, size_hw: tuple[int, int]) -> NDArray[np.float64]:
-        """Where it should be by now ``(2,)``: it coasts to rest, and no further than the edge."""
+        """Its expected center ``(2,)`` in pixels: its velocity decays, and it stays in the picture."""
         seconds = max(time_s - self.time_s, 0)
         center = self.center + coast(self.velocity, seconds, COAST_S)
         return np.clip(center, 0, (size_hw[1], size_hw[0]))
@@ -57,15 +57,15 @@ class Track:
 
     Attributes:
         landmarks: ``(L, 2)`` as last located, not smoothed.
-        shown: ``(L, 2)`` what is shown of it, smoothed where asked for.
+        shown: ``(L, 2)`` as shown to users, smoothed on request.
         score, quality: As in :class:`pfld.runtime.face.Face`.
-        uncertainty: How far off each landmark may be ``(L,)``; NaN where the network does not know.
+        uncertainty: Expected error of each landmark ``(L,)``; NaN for networks without.
         usual_quality: Quality averaged over about ten frames.
         bad_frames: For how many frames the quality has been too low.
         unconfirmed: How many detections in a row did not find it.
-        claim: What it was before it met another face, until it is clear who is who.
+        claim: Its state before it overlapped another face, until it is clear who is who.
         meets: Whether it overlaps another face.
-        look: As :func:`look_of` gives it; None where it was never taken.
+        look: As :func:`look_of` gives it; None if it was never taken.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Track:
         return center_of(self.landmarks)
 
     def predicted(self, time_s: float) -> NDArray[np.float32]:
-        """The landmarks ``(L, 2)`` moved to where they should be, not further than half the size."""
+        """The landmarks ``(L, 2)`` moved by the expected motion, at most by half the size."""
         step = coast(self.velocity, max(time_s - self.time_s, 0), STEADY_S)
         length, most = math.hypot(*step), self.size / 2
         if length > most:
@@ -113,7 +113,7 @@ class Track:
         return (self.landmarks + step).astype(np.float32)
 
     def take(self, landmarks: NDArray[np.float32], quality: float, time_s: float) -> None:
-        """Moves on to landmarks that were located well."""
+        """Takes over landmarks that were located well, and updates the velocity."""
         seconds = time_s - self.time_s
         if seconds > 0:
             new = 1 - math.exp(-seconds / MOTION_S)
@@ -123,12 +123,12 @@ class Track:
         self._note_quality(quality)
 
     def doubt(self, quality: float) -> None:
-        """Stays where it is, as the landmarks were located badly."""
+        """Keeps the last landmarks, as new ones were located badly."""
         self.bad_frames += 1
         self._note_quality(quality)
 
     def show(self, landmarks: NDArray[np.float32], time_s: float, *, smoothing: bool) -> None:
-        """Sets what is shown, smoothed on request."""
+        """Sets the landmarks to show, smoothed on request."""
         if smoothing:
             self.shown = self.smoother(landmarks, time_s)
         else:
@@ -136,22 +136,22 @@ class Track:
             self.shown = landmarks
 
     def note_look(self, look: NDArray[np.float32]) -> None:
-        """Averages the look over the last few."""
+        """Averages the look over the last few detections."""
         self.look = look if self.look is None else (self.look + look) / 2
 
     def as_face(self) -> Face:
-        """What is shown of it."""
+        """The face as shown to users."""
         known = None if np.isnan(self.uncertainty).any() else self.uncertainty
         return Face(self.shown, self.score, self.quality, self.identity, known)
 
     def as_claim(self) -> Claim:
-        """What it is now."""
+        """Its present state as a claim."""
         return Claim(
             self.identity, self.center, self.velocity, self.size, self.look, self.time_s
         )  # fmt: skip
 
     def become(self, claim: Claim) -> None:
-        """Goes on as the one who claims it, with that one's look; place and motion are its own."""
+        """Takes over the identity and look of ``claim``; place and motion stay its own."""
         self.identity, self.look = claim.identity, claim.look
         if self.claim:
             self.claim = claim
@@ -169,8 +169,8 @@ def plausible(
     """Whether landmarks ``(L, 2)`` can be a face in a picture of that size.
 
     Args:
-        expected: ``(L, 2)`` where they were looked for; far from there, or of another size, they were
-            not found but made up.
+        expected: ``(L, 2)`` where they were looked for; landmarks far from there, or of another size, are
+            not plausible.
     """
     if not np.isfinite(landmarks).all():
         return False
@@ -190,15 +190,15 @@ def plausible(
 
 
 def coast(velocity: NDArray[np.float64], seconds: float, rest_s: float) -> NDArray[np.float64]:
-    """How far something moves that loses its velocity exponentially, all but a third in ``rest_s``."""
+    """The motion in ``seconds`` if the velocity decays exponentially, to about a third in ``rest_s``."""
     return velocity * rest_s * (1 - math.exp(-seconds / rest_s))
 
 
 def look_of(image_rgb: NDArray[np.uint8], crop: FaceCrop) -> NDArray[np.float32]:
-    """What tells a face from others: a thumbnail ``(8, 8, 3)``, its mean brightness made 1.
+    """The look of a face, to tell it from others: a thumbnail ``(8, 8, 3)`` of mean brightness 1.
 
     Args:
-        crop: Around the landmarks; its middle is looked at, as faces that meet cover each other's edges.
+        crop: Around the landmarks; only its middle is used, as faces that meet cover each other's edges.
     """
     inner = replace(crop, side=LOOK_PART * crop.side)
     thumbnail = inner.extract(image_rgb, LOOK_SIZE).astype(np.float32)

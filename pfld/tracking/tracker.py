@@ -1,4 +1,4 @@
-"""FaceTracker: faces of a video, frame by frame, each with a number that stays with it."""
+"""FaceTracker: face tracking in a video, frame by frame; each face keeps its number."""
 
 from __future__ import annotations
 
@@ -15,42 +15,38 @@ from pfld.tracking.assignment import assign
 from pfld.tracking.identities import Identities
 from pfld.tracking.track import Track, look_of, plausible, size_of
 
-GAP_S = 1.0  # seconds without a frame after which nothing is where it was
+GAP_S = 1.0  # seconds without a frame after which tracking starts anew
 SEARCH_S = 0.15  # seconds between detections while a lost face is remembered
-RATE_EVERY = 3  # frames; rating may take the landmarker a second look
-BAD_FRAMES = 3  # of low quality in a row, and a face is lost
-UNCONFIRMED = 3  # detections in a row that miss a face of doubtful quality, and it was none
+RATE_EVERY = 3  # frames; rating may need a second prediction
+BAD_FRAMES = 3  # of low quality in a row after which a face is lost
+UNCONFIRMED = 3  # detections in a row that miss a face of doubtful quality, after which it is dropped
 SAME_OVERLAP = 0.5  # intersection over union of two boxes around one face
 
 
-class Detection(Protocol):
-    """A face as a detector sees it."""
-
-    box: NDArray[np.float32]  # x0, y0, x1, y1 in pixels
-    score: float
-
-
 class Landmarker(Protocol):
-    """What a tracker asks for; shared by trackers, and not changed by them."""
+    """What a tracker needs of a landmarker; trackers share it and do not change it."""
 
     def detect(self, image_rgb: NDArray[np.uint8], thorough: bool = False) -> list[Any]:
-        """Faces, as :class:`Detection`."""
+        """Faces with a ``box`` (x0, y0, x1, y1 in pixels) and a ``score``, 0..1."""
 
     def crop_of(self, detected: Any) -> FaceCrop:
-        """Where to look first for the landmarks of a detected face."""
+        """The first crop for the landmarks of a detected face."""
 
     def crop_around(self, landmarks: NDArray[np.float32]) -> FaceCrop:
-        """Where to look for the landmarks of a face that had these ``(L, 2)``."""
+        """The crop for the landmarks of a face that had these ``(L, 2)``."""
 
     def locate(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, rate: bool = True
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Landmarks ``(F, L, 2)`` in pixels; their quality ``(F,)``, 0..1, or NaN where it is not free
-        and not asked for by ``rate``; and each one's uncertainty ``(F, L)`` in pixels, or NaN."""
+        """Landmarks, quality and uncertainty of the faces in crops.
+
+        Landmarks ``(F, L, 2)`` and uncertainty ``(F, L)`` are in pixels; uncertainty may be NaN. Quality
+        ``(F,)`` is 0..1, or NaN if ``rate`` does not ask for it and it needs a second prediction.
+        """
 
 
 class FaceTracker:
-    """Follows faces by their last landmarks and detects only now and then.
+    """Follows faces by their last landmarks, and runs the detector only now and then.
 
     The detector runs while no face is known, when one is lost and for a while after, and every
     ``detect_every_s`` for new faces and to confirm the known ones. A face that is lost and comes back
@@ -62,15 +58,15 @@ class FaceTracker:
         smoothing: Whether landmarks are smoothed, see
             :class:`pfld.tracking.smoothing.LandmarkSmoother`. The attribute may be changed at any time.
         detect_every_s: Seconds between detections while all is well.
-        max_faces: How many are followed; the largest first come, first served. While as many are
-            followed, and surely, the detector rests.
-        min_quality: Landmarks below are taken for no face, three frames in a row for a lost one. Where
-            rating takes a second look, faces that are followed are rated every third frame, and every
-            frame once there is doubt.
-        sure_quality: A face above is followed whether detections confirm it or not.
+        max_faces: How many are followed: those found first, the largest of a frame first. While so many are
+            followed with ``sure_quality``, the detector does not run.
+        min_quality: A new face with a lower quality is rejected; a followed one is lost after three such
+            frames in a row. If rating needs a second prediction, followed faces are rated every third
+            frame, and every frame once there is doubt.
+        sure_quality: From this average quality on a face is followed even if detections do not confirm it.
 
     Raises:
-        ValueError: For an interval that is not positive, or no faces.
+        ValueError: If ``detect_every_s`` is not positive or ``max_faces`` below 1.
     """
 
     def __init__(
@@ -121,7 +117,7 @@ class FaceTracker:
                 frame, or a step back by as much, everything is detected anew.
 
         Raises:
-            ValueError: For no such picture, or a time that is not finite.
+            ValueError: For another shape or dtype, or a time that is not finite.
         """
         shape, dtype = np.shape(image_rgb), getattr(image_rgb, "dtype", type(image_rgb).__name__)
         if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
@@ -159,7 +155,7 @@ class FaceTracker:
         return not self._tracks or abs(time_s - self._searched_s) >= interval_s - 1e-6
 
     def _follow(self, image_rgb: NDArray[np.uint8], time_s: float) -> bool:
-        """Locates every face near where it was; whether any was lost."""
+        """Locates every face near its expected place; returns whether any was lost."""
         expected = [track.predicted(time_s) for track in self._tracks]
         crops = [self.landmarker.crop_around(landmarks) for landmarks in expected]
         doubtful = any(track.bad_frames for track in self._tracks)
@@ -217,10 +213,10 @@ class FaceTracker:
     def _take_up(
         self, image_rgb: NDArray[np.uint8], detected: list[Any], time_s: float
     ) -> list[Track]:
-        """Tracks, without numbers yet, of detected faces that have landmarks and are not known."""
+        """Tracks, without numbers yet, of detected faces that have plausible landmarks and are new."""
         crops = [self.landmarker.crop_of(item) for item in detected]
         size_hw = size_hw_of(image_rgb)
-        # Twice, as a detector's box is not what landmarks are best located in.
+        # Twice, as crops around landmarks give better landmarks than a detector's box.
         first, _, _ = self._locate(image_rgb, crops, rate=False)
         likely = [index for index, landmarks in enumerate(first) if plausible(landmarks, size_hw)]
         crops = [self.landmarker.crop_around(first[index]) for index in likely]
@@ -247,7 +243,7 @@ class FaceTracker:
 
 
 def _distances(tracks: list[Track], detected: list[Any]) -> NDArray[np.float64]:
-    """Costs ``(N, M)`` of taking a detected face for a track's."""
+    """Costs ``(N, M)`` of matching detected faces to tracks; infinite for impossible pairs."""
     costs = np.full((len(tracks), len(detected)), np.inf)
     for row, track in enumerate(tracks):
         for column, item in enumerate(detected):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pfld.networks import LandmarkNetwork
 
@@ -34,6 +35,6 @@ class WeightAverage:
     def update(self, step: int) -> None:
         """Takes one step towards the network, which has just taken its step number ``step``."""
         decay = min(self.decay, (1 + step) / (_WARMUP + step))
-        torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
+        get_ema_multi_avg_fn(decay)(self._mine, self._theirs, step)
         for mine, theirs in self._counters:
             mine.copy_(theirs)

@@ -1,4 +1,4 @@
-"""Weight files: read, written, and found by name."""
+"""Weight files: reading, writing, metadata, and finding them by name."""
 
 from pfld.weights.files import (
     load_state,

@@ -1,4 +1,4 @@
-"""Weight files in and out, checked. Tensor names are those of published checkpoints."""
+"""Reading and writing of weight files, with checks. Tensors are named as in published checkpoints."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".tar")
 
 
 def save_weights(path: str | Path, network: nn.Module, metadata: WeightMetadata) -> None:
-    """Writes a safetensors file that says what it is; replaced as a whole or left as it was.
+    """Writes a safetensors file with metadata, atomically.
 
     Raises:
         ValueError: When ``network`` is not what ``metadata`` describes.
+        OSError: If the file cannot be written.
     """
     import torch
     from safetensors.torch import save
@@ -40,14 +41,14 @@ def save_weights(path: str | Path, network: nn.Module, metadata: WeightMetadata)
 def load_weights(
     path: str | Path, *, network: str | None = None, channel_order: str | None = None
 ) -> tuple[LandmarkNetwork, WeightMetadata]:
-    """The network of a weight file in eval mode on the CPU, and what is known about it.
+    """The network of a weight file in eval mode on the CPU, and its metadata.
 
-    Reads this package's safetensors files, which say what they are, and published checkpoints, whose
-    network is recognised by its tensors. No code a file may carry is run.
+    Reads this package's safetensors files, which carry metadata, and published checkpoints, whose network
+    is recognised by its tensors. Code in a file is never run.
 
     Args:
         network: Name of the network expected.
-        channel_order: "rgb" or "bgr", for published checkpoints, which do not say; default "bgr".
+        channel_order: "rgb" or "bgr", for published checkpoints, which do not contain it; default "bgr".
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -80,7 +81,7 @@ def load_weights(
 
 
 def read_metadata(path: str | Path) -> WeightMetadata:
-    """What a safetensors file of this package says about itself; its tensors are not read.
+    """The metadata of a safetensors file of this package; its tensors are not read.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -110,7 +111,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], WeightMetadata]:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Copies ``state`` into ``model``; every tensor has to be there, with its shape, and no other.
+    """Copies ``state`` into ``model``; it must have all tensors of ``model``, with their shapes, and no other.
 
     Raises:
         ValueError: Saying how many tensors are missing, unexpected or of another shape, with the first
@@ -147,7 +148,7 @@ def _require_tensors(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The state dict in a PyTorch file, without running code a file may carry.
+    """The state dict in a PyTorch file, without running code in the file.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -176,7 +177,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 
 def _require_stored(content: bytes) -> None:
-    """Raises ValueError for an archive of more than its own size: PyTorch compresses nothing."""
+    """Raises ValueError for an archive that unpacks to more than its size: PyTorch does not compress."""
     if not zipfile.is_zipfile(BytesIO(content)):
         return
     with zipfile.ZipFile(BytesIO(content)) as archive:
@@ -186,7 +187,7 @@ def _require_stored(content: bytes) -> None:
 
 
 def _is_plain(name: object, tensor: Tensor) -> bool:
-    """Whether a network's tensor may be that one: it has a name and is dense, real and in memory."""
+    """Whether an entry can be a tensor of a network: named, dense, real and on the CPU."""
     import torch
 
     return (

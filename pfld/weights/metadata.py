@@ -1,4 +1,4 @@
-"""What a weight file says about itself, as text that safetensors and ONNX files carry alike."""
+"""Metadata of weight files, as text that safetensors and ONNX files carry alike."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ NORMALISED, PIXELS = "normalised-crops", "uint8-crops"
 
 @dataclass(frozen=True)
 class WeightMetadata:
-    """All that is needed to build a network, feed it and read its answer. Travels with the weights.
+    """All that is needed to build a network, feed it and read its output. Stored with the weights.
 
     Attributes:
         network: Name that :func:`pfld.networks.build_network` knows.
         head: "regression" or "heatmap".
         landmark_scheme: Name of one of :data:`pfld.landmarks.SCHEMES`.
-        num_conv_branches: Convolutions per block of a train-time ``ghostone``; else without meaning.
+        num_conv_branches: Convolutions per block of a train-time ``ghostone``; unused otherwise.
         form: "train-time" or "reparameterized".
         precision: Of the weights and of the maps between layers: "float32", or "int8" for most of them.
-        interface: "normalised-crops": what ``preprocessing`` makes goes in, fractions of the crop come
-            out. "uint8-crops": RGB pixels go in, pixels come out; the file obeys ``preprocessing`` itself.
+        interface: "normalised-crops": input as ``preprocessing`` makes it, output in fractions of the crop.
+            "uint8-crops": RGB pixels as input, output in pixels; the file does ``preprocessing`` itself.
         training_data: What the weights were trained on, in words.
         license: What the weights may be used for, in words.
         metrics: Results by name; the name says split, crop and normaliser.
@@ -76,12 +76,12 @@ class WeightMetadata:
 
     @property
     def architecture(self) -> str:
-        """Network and head in a word, such as "ghostone" or "ghostone-heatmap"."""
+        """Network and head in one name, such as "ghostone" or "ghostone-heatmap"."""
         return architecture_name(self.network, self.head)
 
     @property
     def knows_uncertainty(self) -> bool:
-        """Whether the network says how unsure each landmark is."""
+        """Whether the network gives the uncertainty of each landmark."""
         return self.head == "heatmap"
 
     @property
@@ -107,7 +107,7 @@ class WeightMetadata:
         """The inverse of :meth:`to_strings`; further entries are ignored.
 
         Raises:
-            ValueError: For another format version, an entry that is missing or makes no sense, or a
+            ValueError: For another format version, an entry that is missing or invalid, or a
                 landmark count that is not the scheme's.
         """
         version = strings.get("format_version")
@@ -128,7 +128,7 @@ class WeightMetadata:
                     crop_scale=float(strings["crop_scale"]),
                 ),
                 landmark_scheme=strings["landmark_scheme"],
-                # Files from before there was a choice are silent, as they are on precision below.
+                # Older files lack this entry, and likewise precision and interface below.
                 head=strings.get("head", "regression"),
                 width_multiplier=float(strings["width_multiplier"]),
                 num_conv_branches=int(strings["num_conv_branches"]),

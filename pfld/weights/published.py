@@ -20,7 +20,7 @@ PUBLISHED_PREPROCESSING = Preprocessing(channel_order="bgr")
 
 
 def published_metadata(state: Mapping[str, Tensor], path: Path) -> WeightMetadata:
-    """What a published checkpoint must be, from the names and shapes of its tensors.
+    """The metadata of a published checkpoint, from the names and shapes of its tensors.
 
     Raises:
         ValueError: For tensors of no network known here.

@@ -91,13 +91,6 @@ def test_every_block_shape_reparameterizes(spec):
     assert_close(fused(x), block.eval()(x), rtol=1e-10, atol=1e-10)
 
 
-def test_squeeze_excite_survives_reparameterization():
-    block = MobileOneBlock(16, 16, 3, squeeze_excite=True).double()
-    randomise(block)
-    x = torch.randn(2, 16, 5, 5, dtype=torch.float64)
-    assert_close(reparameterize(block)(x), block.eval()(x))
-
-
 @pytest.mark.parametrize("module", [GhostModule, GhostOneModule])
 def test_odd_channel_counts_are_cut(module):
     assert module(5, 33)(torch.zeros(2, 5, 4, 4)).shape == (2, 33, 4, 4)

@@ -1,81 +1,151 @@
-"""What README.md shows works as it is written."""
+"""What README.md, docs/*.md and weights/README.md show works as it is written."""
 
+import pkgutil
 import re
 import subprocess
 import sys
 
 import pytest
 
+from readme_table import networks
 from support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
-FENCED = re.findall(r"^```(.*?)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
-PYTHON = [text for language, text in FENCED if language == "python"]
-SHELL = [text for language, text in FENCED if not language]
-LINES = [line for text in SHELL for line in text.splitlines() if line.startswith("python ")]
-COMMANDS = {
-    "predict": "-m pfld predict",
-    "evaluate": "-m pfld evaluate",
-    "export": "-m pfld export",
-    "benchmark": "-m pfld benchmark",
-    "training": "-m pfld benchmark training",
-    "train": "train.py",
-    "app": "demo/app.py",
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in (ROOT / "README.md", ROOT / "weights" / "README.md", *ROOT.glob("docs/*.md"))
 }
+TEXT = "\n".join(PAGES.values())
+FENCED = [
+    (page, language, code)
+    for page, text in PAGES.items()
+    for language, code in re.findall(r"^```(.*?)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+]
+PYTHON = [
+    pytest.param(code, id=f"{page} {number}")
+    for number, (page, language, code) in enumerate(FENCED)
+    if language == "python"
+]
+SHELL = [code for _, language, code in FENCED if not language]
+# A line of a code block, or code within a sentence.
+LINES = [line for text in SHELL for line in text.splitlines()] + re.findall(
+    r"`((?:python|pfld) [^`\n]+)`", TEXT
+)
+COMMANDS = {
+    "predict": "pfld predict",
+    "evaluate": "pfld evaluate",
+    "export": "pfld export",
+    "benchmark": "pfld benchmark",
+    "training": "pfld benchmark training",
+    "numerics": "pfld benchmark numerics",
+    "train": "python train.py",
+    "app": "python demo/app.py",
+}
+NOT_OURS = ("python -m venv ", "python -m pytest", "pip ")
+NAMED_ONLY = ("pfld COMMAND", "pfld --version")
+OF_OTHERS = {"--nproc-per-node"}  # torchrun's
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0])
+@pytest.mark.parametrize("code", PYTHON)
 def test_python_runs(code, monkeypatch):
     monkeypatch.chdir(ROOT)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "a page", "exec"), {})
 
 
 def test_every_snippet_is_looked_at():
-    assert len(PYTHON) >= 2 and any("FaceLandmarker" in code for code in PYTHON)
-    assert len(PYTHON) + len(SHELL) == len(FENCED) == README.count("```") / 2
+    assert len(PYTHON) >= 4 and any("FaceLandmarker" in code for (code,) in _values(PYTHON))
+    assert len(PYTHON) + len(SHELL) == len(FENCED) == TEXT.count("```") / 2
+
+
+def test_the_readme_begins_with_what_a_newcomer_needs():
+    assert len(README.splitlines()) <= 110
+    assert README.index("## Install") < README.index("```python") < README.index("pfld predict")
+
+
+def test_the_readmes_table_is_what_the_weights_and_measurements_say():
+    table = re.search(r"<!-- networks -->\n(.*?)\n<!-- end -->", README, flags=re.DOTALL)[1]
+    assert table == networks(), "run python tools/results/readme_table.py"
 
 
 @pytest.fixture(scope="module")
 def options():
-    running = [
-        subprocess.Popen(
-            [sys.executable, *command.split(), "--help"],
+    """By command, its help."""
+    running = {
+        command: subprocess.Popen(
+            [sys.executable, *_arguments(command), "--help"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
         )
         for command in COMMANDS.values()
-    ]
-    return {
-        command: process.communicate()[0] for command, process in zip(COMMANDS.values(), running)
     }
+    return {command: process.communicate()[0] for command, process in running.items()}
 
 
 def test_every_option_exists(options):
-    # --nproc-per-node is torchrun's.
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README)) - {"--nproc-per-node"}
-    assert len(named) > 15
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXT)) - OF_OTHERS
+    assert len(named) > 30
     known = " ".join(options.values())
-    assert not [option for option in named if not _knows(known, option)]
+    installing = " ".join(line for line in LINES if line.startswith("pip "))
+    tools = " ".join(map(_tool_text, LINES))
+    unknown = [o for o in named if not any(_knows(t, o) for t in (known, installing, tools))]
+    assert unknown == [] or unknown == ["--version"]
 
 
-def test_files_and_links_exist():
-    linked = re.findall(r"\]\((?!http)([^)#]+)", README)
-    named = re.findall(r"(?:demo|weights|docs|tools|pfld)/[\w./-]+\.\w+", README)
-    missing = [name for name in {*linked, *named} if not (ROOT / name).exists()]
+@pytest.mark.parametrize("page", PAGES)
+def test_files_and_links_exist(page):
+    text = PAGES[page]
+    linked = re.findall(r"\]\((?!http)([^)#]+)", text)
+    named = re.findall(r"\b(?:demo|weights|docs|tools|tests|pfld)/[\w./-]*\.\w+", text)
+    missing = [name for name in linked if not (ROOT / page).parent.joinpath(name).exists()]
+    missing += [name for name in named if not (ROOT / name).exists()]
     assert not missing
 
 
+def test_every_page_can_be_reached_from_the_readme():
+    assert not [page for page in PAGES if page != "README.md" and f"({page})" not in README]
+
+
+@pytest.mark.parametrize("dotted", sorted(set(re.findall(r"\bpfld(?:\.[A-Za-z_]\w*)+", TEXT))))
+def test_names_exist(dotted):
+    assert pkgutil.resolve_name(dotted) is not None
+
+
 def test_commands_are_the_projects_own():
-    known = (*(f"python {command}" for command in COMMANDS.values()), "python -m pytest")
-    assert len(LINES) == README.count("\npython ") and all(line.startswith(known) for line in LINES)
+    for line in LINES:
+        if not line.startswith(NOT_OURS) and line not in NAMED_ONLY:
+            assert _command(line) or _tool_text(line), line
 
 
 def test_commands_are_given_options_of_their_own(options):
     for line in LINES:
-        command = max((c for c in options if line.startswith(f"python {c}")), key=len, default="")
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", line):
-            assert _knows(options[command], option), line
+        command = _command(line)
+        if command or _tool_text(line):
+            known = options[command] if command else _tool_text(line)
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", line):
+                assert _knows(known, option), line
+
+
+def _values(parameters):
+    return [parameter.values for parameter in parameters]
+
+
+def _arguments(command):
+    program, *arguments = command.split()
+    return ["-m", "pfld", *arguments] if program == "pfld" else arguments
+
+
+def _command(line):
+    """The longest of our commands that a line begins with; "" for none."""
+    line = line.replace("python -m pfld", "pfld")
+    found = (c for c in COMMANDS.values() if re.match(rf"{re.escape(c)}(?!\S)", line))
+    return max(found, key=len, default="")
+
+
+def _tool_text(line):
+    """The source of the tool that a line runs; "" for another line."""
+    tool = re.match(r"python (tools/\S+\.py)", line)
+    return (ROOT / tool[1]).read_text() if tool else ""
 
 
 def _knows(text, option):

@@ -34,7 +34,7 @@ HEAD = (
     "ms, ONNX int8",
     "error, %",
     "95 % interval",
-    "weights",
+    "licence of the weights",
 )
 
 

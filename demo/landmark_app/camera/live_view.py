@@ -9,8 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from pfld.draw import CURVES, GROUP_COLORS
+from pfld.draw import AXIS_COLORS, CURVES, GROUP_COLORS, RIM_COLOR
 from pfld.landmarks import SCHEMES
+from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD
 
 _SCRIPTS = [Path(__file__).with_name(name) for name in ("readout.js", "overlay.js", "live.js")]
 
@@ -86,6 +87,11 @@ def live_view(
         settings=settings,
         curves=curves,
         groups=groups,
+        drawing={
+            "rim": f"rgba{(*RIM_COLOR, 0.85)}",
+            "axes": [f"rgb{color}" for color in AXIS_COLORS],
+            "eye_distance_per_spread": EYE_DISTANCE_PER_SPREAD,
+        },
         elem_id=f"{kind}-view",
     )
 

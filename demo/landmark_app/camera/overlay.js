@@ -2,8 +2,8 @@
 
 const curves = props.curves; // per number of points: [color, indices, closed]
 const groups = props.groups; // per number of points: [color, indices]
-const RIM = "rgba(25, 25, 30, 0.85)";
-const AXIS_COLORS = ["#ff4b4b", "#50e650", "#5096ff"];
+const RIM = props.drawing.rim;
+const AXIS_COLORS = props.drawing.axes;
 
 function draw(canvas, picture, faces) {
   const { width, height } = picture;
@@ -27,7 +27,7 @@ function drawFace(context, face, wanted, at) {
   const count = points.length;
   const middle = points.reduce((sum, [x, y]) => [sum[0] + x / count, sum[1] + y / count], [0, 0]);
   const spread = points.reduce((sum, [x, y]) => sum + (x - middle[0]) ** 2 + (y - middle[1]) ** 2, 0) / count;
-  const size = 1.56 * Math.sqrt(spread); // about the distance of the outer eye corners
+  const size = props.drawing.eye_distance_per_spread * Math.sqrt(spread); // about the distance of the outer eye corners
   const thin = Math.max(1, size / 70);
   const stroke = (path, color, width) => {
     context.strokeStyle = RIM;
