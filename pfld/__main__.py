@@ -9,7 +9,7 @@ import warnings
 from pfld import __version__
 from pfld.commands import benchmark, evaluate, export, predict
 
-# What a base installation lacks, and the extra that brings it.
+# Modules that a base installation lacks, and the extra that installs each.
 _EXTRAS = {"torch": "train", "safetensors": "train", "onnx": "export", "onnxscript": "export"}
 
 

@@ -27,11 +27,8 @@ GROUP_COLORS: MappingProxyType[str, Color] = MappingProxyType(
 )
 AXIS_COLORS: tuple[Color, Color, Color] = ((255, 75, 75), (80, 230, 80), (80, 150, 255))
 TEXT_COLOR: Color = (255, 255, 255)
-RIM_COLOR: Color = (
-    25,
-    25,
-    30,
-)  # under lines, points and text, so that they stand out from light skin
+# Under lines, points and text, so that they stand out from light skin.
+RIM_COLOR: Color = (25, 25, 30)
 
 # Sizes are fractions of the face's size, which is about the distance of the outer eye corners.
 LINE_WIDTH = 1 / 70

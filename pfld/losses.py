@@ -78,7 +78,7 @@ def pfld_loss(
     *,
     original_weighting: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """PFLD's loss, and the unweighted one beside it for monitoring; two scalars.
+    """PFLD's loss, and the unweighted loss for monitoring; two scalars.
 
     The first is the mean over faces of (sum of attribute weights) x (sum over yaw, pitch and roll of
     1 - cos of the error) x (sum of squared distances); the second the mean sum of squared distances.

@@ -41,7 +41,7 @@ class MovedModules(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         places = MOVED[module.__name__]
         text = (
-            f"{module.__name__} is now {' and '.join(places)}; the old name goes with version 0.3"
+            f"{module.__name__} is now {' and '.join(places)}; the old name will be removed in 0.3"
         )
         warnings.warn(text, DeprecationWarning, stacklevel=2)
         for place in places:

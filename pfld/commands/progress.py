@@ -97,7 +97,10 @@ class _RateColumn(TextColumn):
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error where that is a terminal: what to call with how many are done, and of all."""
+    """A progress bar on standard error, if that is a terminal.
+
+    Gives a function to call with how many are done, and how many there are.
+    """
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(unit, total=None)

@@ -244,7 +244,7 @@ def _require_few(
     message = f"{len(failures)} of {faces} faces cannot be used (first: {first})"
     if len(failures) > allowed * faces or len(failures) == faces:
         raise ValueError(
-            f"{message}, more than the {allowed:.1%} allowed; mend the data or raise --allow-missing"
+            f"{message}, more than the {allowed:.1%} allowed; fix the data or raise --allow-missing"
         )
     report(f"{message}; they are left out")
 

@@ -35,7 +35,7 @@ def float_nodes(
     known = {layer_of(node) for node in convolutions}
     if unknown := set(layers) - known:
         raise ValueError(
-            f"there is no layer {', '.join(sorted(unknown))}, but {', '.join(sorted(known))}"
+            f"there is no layer {', '.join(sorted(unknown))}; layers are {', '.join(sorted(known))}"
         )
     chosen = {node.name for node in convolutions if layer_of(node) in (*layers, HEAD)}
     chosen |= {node.name for node in _read_by_head(model)}

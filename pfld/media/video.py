@@ -100,7 +100,7 @@ class VideoReader:
         self._capture.release()
 
     def _time_s(self) -> float:
-        """Of the frame that was read last."""
+        """Time of the frame read last, in seconds."""
         if self._is_camera:
             time_s = time.monotonic() - self._start_s
         else:
@@ -195,9 +195,7 @@ def _capture(source: str | int) -> cv2.VideoCapture:
     _hush()
     # Other backends may read a name with a % as a sequence of pictures.
     capture = cv2.VideoCapture(source, cv2.CAP_ANY if isinstance(source, int) else cv2.CAP_FFMPEG)
-    capture.set(
-        cv2.CAP_PROP_ORIENTATION_AUTO, 1
-    )  # the default depends on the release
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # the default depends on the release
     return capture
 
 

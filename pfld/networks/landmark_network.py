@@ -17,7 +17,8 @@ class LandmarkNetwork(nn.Module):
     Args:
         layers: Modules by published name, in the order they run.
         head: Reads the maps of its :attr:`LandmarkHead.taps`, and is called by its own name.
-        pose_layer: Name of the layer whose map an :class:`AuxiliaryNet` reads, with its channels.
+        pose_layer: Name of the layer whose map :class:`pfld.networks.auxiliary.AuxiliaryNet` reads, with its
+            channels.
         num_landmarks: Points to find.
         input_size: Side of the square crop in pixels, one of 96, 112, 128, 144, 160.
 
@@ -67,7 +68,7 @@ class LandmarkNetwork(nn.Module):
         """Landmarks as in :meth:`forward`, and the uncertainty of each ``(B, num_landmarks)``.
 
         That is the expected error as a fraction of the crop side; None if the head's
-        :attr:`LandmarkHead.knows_uncertainty` is false.
+        :attr:`pfld.networks.heads.LandmarkHead.knows_uncertainty` is false.
         """
         located, _ = self.locate(x)
         return located.landmarks.flatten(1), located.uncertainty

@@ -244,7 +244,7 @@ class _Models:
                 raise ImportError(f"to find faces, {advice}; {error}") from error
             for selection, size in enumerate((_SHORT, _FULL)):
                 self._graphs[size] = face_detection.FaceDetection(min_score, selection)
-                self._graphs[size].process(np.zeros((size, size, 3), np.uint8))  # prints its messages here
+                self._graphs[size].process(np.zeros((size, size, 3), np.uint8))  # prints here
 
     def __del__(self) -> None:
         for graph in self._graphs.values():  # a graph left open keeps its threads and memory

@@ -24,7 +24,7 @@ _LIPS = (88, 92, (89, 90, 91), (95, 94, 93))
 
 
 class HeadPose(NamedTuple):
-    """How the head is turned, in degrees; signs as :func:`pfld.head.pose.head_pose` has them."""
+    """How the head is turned, in degrees, with the signs of :func:`pfld.head.pose.head_pose`."""
 
     yaw: float
     pitch: float

@@ -1,4 +1,4 @@
-"""Synthetic faces with exactly known landmarks and pose: drawn, so nobody's picture."""
+"""Synthetic (drawn) faces with exactly known landmarks and pose."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SyntheticFaces:
 
 
 def synthetic_faces(count: int, *, size: int = 160, seed: int = 0) -> SyntheticFaces:
-    """That many drawn faces; face ``i`` depends on ``seed``, ``size`` and ``i`` alone.
+    """Draws ``count`` faces; face ``i`` depends on ``seed``, ``size`` and ``i`` alone.
 
     The longer side of each face's landmark box is 1 / 1.75 of the crop, and the box is in its middle.
 

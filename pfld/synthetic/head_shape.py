@@ -1,4 +1,4 @@
-"""Individual heads: the averaged one with random proportions and a random expression."""
+"""Random heads: the average head with random proportions and a random expression."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTOUR, _BROWS, _NOSE, _MOUTH = (
 _EYES = ([*range(60, 68), 96], [*range(68, 76), 97])
 
 _AVERAGE = head_points()
-# How much of the jaw's turn a point takes part in: the chin fully, the contour's ends not at all.
+# The part of the jaw's rotation that a point follows: all at the chin, none at the contour's ends.
 _JAW_SHARE = np.zeros(98)
 _JAW_SHARE[_CONTOUR] = np.interp(np.abs(np.arange(33) - 16), (0, 6, 14), (1, 0.8, 0))
 _JAW_SHARE[_LOWER_LIP] = 0.95
@@ -100,7 +100,7 @@ def _express(points: FloatArray, expression: Expression) -> None:
     points[:, 1] = _JAW_HINGE[1] + y * np.cos(angle) - z * np.sin(angle)
     points[:, 2] = _JAW_HINGE[2] + y * np.sin(angle) + z * np.cos(angle)
     for upper, lower, pupil in _LIDS:
-        # The upper lid does most of the way; 0.85 of it meets the rest of the lower lid.
+        # The upper lid moves 0.85 of the way, the lower lid the rest.
         gap = points[list(lower)] - points[list(upper)]
         points[list(upper)] += 0.85 * expression.closed * gap
         points[list(lower)] -= 0.15 * expression.closed * gap

@@ -1,4 +1,4 @@
-"""What a drawn head looks like, apart from its shape."""
+"""Random appearance of a drawn head: colours, hair, glasses and light, but not its shape."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Look:
 
 
 def random_look(rng: Generator) -> Look:
-    """The looks of someone random."""
+    """A random appearance."""
     chance = rng.random(8)
     tone = rng.random() * (len(_SKIN_TONES) - 1)
     skin = np.array(

@@ -1,4 +1,4 @@
-"""What surrounds a drawn face: background, things in front of it, light and noise."""
+"""Surroundings of a drawn face: background, occlusion, light and noise."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ SHIFT = 4  # fractional bits of the coordinates cv2 draws with
 
 @lru_cache(maxsize=4)
 def smoothing(count: int) -> NDArray[np.float64]:
-    """Takes a closed polygon's corners to four times as many on a Catmull-Rom curve through them."""
+    """Matrix ``(4 * count, count)`` from a closed polygon's corners to points on a Catmull-Rom curve."""
     matrix = np.zeros((count * 4, count))
     for row in range(count * 4):
         start, t = row // 4, row % 4 / 4

@@ -18,7 +18,7 @@ from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD, face_size
 
 FRAME_S = 1 / 30  # seconds; frame interval that gains refer to, also assumed if time stands still
 REST_S = 0.4  # seconds; time constant for offsets as small as the noise
-HOLD_S = 0.04  # seconds; time constant for which detected motion is still expected
+HOLD_S = 0.04  # seconds; time constant with which detected motion fades
 MEMORY_S = 0.5  # seconds over which the noise is averaged
 NOISE_MEDIAN = 1.1774  # median length of a plane normal vector with standard deviation 1
 

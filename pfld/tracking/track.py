@@ -16,9 +16,7 @@ from pfld.tracking.smoothing import LandmarkSmoother
 MOTION_S = 0.1  # seconds over which the velocity is averaged
 COAST_S = 1.0  # seconds; time constant with which the velocity of a lost face decays
 STEADY_S = 0.25  # seconds; the same for a tracked face: heads turn back
-MOST_LEAP = (
-    0.6  # x size, from one frame to the next: beyond, the crop showed hardly any of the face
-)
+MOST_LEAP = 0.6  # x size, from one frame to the next; beyond, the crop hardly showed the face
 MOST_GROWTH = 1.6  # from one frame to the next
 MOST_ASPECT = 3.0  # of an upright box; a face in profile reaches 1.6
 LEAST_SIZE = 8.0  # pixels

@@ -19,7 +19,7 @@ GAP_S = 1.0  # seconds without a frame after which tracking starts anew
 SEARCH_S = 0.15  # seconds between detections while a lost face is remembered
 RATE_EVERY = 3  # frames; rating may need a second prediction
 BAD_FRAMES = 3  # of low quality in a row after which a face is lost
-UNCONFIRMED = 3  # detections in a row that miss a face of doubtful quality, after which it is dropped
+UNCONFIRMED = 3  # detections in a row that miss a doubtful face, after which it is dropped
 SAME_OVERLAP = 0.5  # intersection over union of two boxes around one face
 
 

@@ -1,1 +1,1 @@
-"""The parts ``train.py`` is put together from."""
+"""Parts of ``train.py``: data, objective, optimizer, schedules, checkpoints and results."""

@@ -9,11 +9,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pfld.networks import LandmarkNetwork
 
-_WARMUP = 10  # steps after which the decay is half way up; early weights are soon forgotten
+_WARMUP = 10  # steps in which the decay rises to about a half; early weights are soon forgotten
 
 
 class WeightAverage:
-    """A copy of a network that follows it slowly. The network has to keep its tensors.
+    """The exponential moving average of a network, which must keep its tensor objects.
 
     Running statistics are averaged with the same weights as parameters: fused kernels use both, and
     fresh parameters under stale statistics (or the other way round) would not fit.
@@ -27,13 +27,13 @@ class WeightAverage:
         self.decay = decay
         mine, theirs = self.network.state_dict(), network.state_dict()
         floating = [name for name, tensor in mine.items() if tensor.is_floating_point()]
-        # Collected once: a state dict takes longer to make than all its tensors take to follow.
+        # Collected once: making a state dict takes longer than updating all its tensors.
         self._mine, self._theirs = ([state[n] for n in floating] for state in (mine, theirs))
         self._counters = [(mine[n], theirs[n]) for n in mine.keys() - set(floating)]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Takes one step towards the network, which has just taken its step number ``step``."""
+        """Updates the average after the network's training step number ``step``."""
         decay = min(self.decay, (1 + step) / (_WARMUP + step))
         get_ema_multi_avg_fn(decay)(self._mine, self._theirs, step)
         for mine, theirs in self._counters:

@@ -1,7 +1,7 @@
-"""Crops without a face, and a classifier that tells them from faces by a network's pooled features.
+"""Crops without a face, and a logistic regression that tells them from faces by pooled features.
 
-A landmark network answers an average face to whatever it is shown, and is sure of it, since it was
-trained on faces alone. What a detector doubts needs to be told apart all the same.
+A landmark network that was trained on faces alone finds one in any crop, with low uncertainty. But
+doubtful detections have to be told from faces.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pfld.networks.reparameterize import reparameterize
 from pfld.synthetic.scenery import background, grain
 from pfld.training.faces import FaceBatches
 
-FACES = 4000  # that are looked at, each with a crop that shows none
+FACES = 4000  # used, each with one crop that shows no face
 _BATCH = 64
-_STRENGTH = 0.6  # of the augmentation of faces: as far off as detectors' boxes make crops
+_STRENGTH = 0.6  # of augmentation: crops as inaccurate as from detectors' boxes
 _DECAY = 1e-3  # of the classifier's weights, for features of unit variance
-_WRONG_WAY = (100.0, 260.0)  # degrees of turns in which a face is none that can be located
+_WRONG_WAY = (100.0, 260.0)  # degrees of rotation; such a face cannot be located
 
 
 def fit_no_face_(
@@ -39,13 +39,13 @@ def fit_no_face_(
     *,
     seed: int = 0,
 ) -> float:
-    """Teaches a heatmap head which crops show no face; returns how often it is right, 0..1.
+    """Fits a heatmap head's classifier of crops without a face; returns its accuracy, 0..1.
 
-    A logistic regression on the pooled features of augmented faces and as many crops without one, at
-    the network's present weights. Of every five pairs one is not fitted to but compared on.
+    It is a logistic regression on the pooled features of augmented faces and as many crops without one, at
+    the network's present weights. One in five pairs is held out to measure the accuracy.
 
     Args:
-        indices: Of the faces to train on.
+        indices: Indices of the training faces.
     """
     head = network.head
     assert isinstance(head, HeatmapHead)
@@ -69,10 +69,10 @@ def fit_no_face_(
 
 
 def no_faces(crops: Tensor, rng: np.random.Generator, size: int) -> Tensor:
-    """What is no face, ``(B, 3, size, size)`` in 0..1, out of stored crops ``(B, S, S, 3)`` uint8.
+    """Crops without a face ``(B, 3, size, size)`` in 0..1, from stored crops ``(B, S, S, 3)`` uint8.
 
-    In turns: something from beside the face or a small part of it, twice; a face the wrong way up; a face
-    whose parts are in other places; and something drawn, that has nothing to do with faces.
+    In turns: the surroundings or a small part of a face, twice; a face the wrong way up; a face with its
+    parts shuffled; and a drawn picture without a face.
     """
     pixels = crops.permute(0, 3, 1, 2).float().div(255)
     made = []
@@ -107,7 +107,7 @@ def _wrong_way_up(face: Tensor, rng: np.random.Generator, size: int) -> Tensor:
 
 
 def _shuffled(face: Tensor, rng: np.random.Generator, size: int) -> Tensor:
-    """The middle of the crop in two to four rows and columns, which change places."""
+    """The middle of the crop, cut into two to four rows and columns of tiles that change places."""
     parts = int(rng.integers(2, 5))
     side = size // parts * parts
     middle = _cut(face, np.zeros(2), rng.uniform(0.6, 0.75), 0.0, side)[0]
@@ -118,7 +118,7 @@ def _shuffled(face: Tensor, rng: np.random.Generator, size: int) -> Tensor:
 
 
 def _drawn(rng: np.random.Generator, size: int) -> Tensor:
-    """Patches and shapes, or soft spots on an even ground, with noise."""
+    """A drawn picture of patches and shapes, or of soft spots on a plain ground, with noise."""
     if rng.random() < 0.5:
         image = background(rng, size)
     else:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive anything: written beside and renamed, two kept, read without pickle code."""
+"""Checkpoints: written atomically, the two newest kept, verified, read without pickle code."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _DAMAGE = (
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Writes ``state`` as the folder's newest checkpoint and drops all but the two newest.
+    """Writes ``state`` as the folder's newest checkpoint and removes all but the two newest.
 
-    Later ones go as well: whoever saves an earlier step has found them damaged. So does what a
-    killed run left half-written.
+    Checkpoints of later steps are removed as well: a run that saves an earlier step has found them
+    damaged. So are partial files of a killed run.
 
     Raises:
-        OSError: When it cannot be written; those before stay.
+        OSError: If it cannot be written; earlier checkpoints stay.
     """
     path = folder / f"step-{step:08d}.pt"
     try:
@@ -40,13 +40,13 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
                 file.flush()
                 os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
-        # PyTorch's writer says that a position is unexpected, and keeps the reason in its context.
+        # PyTorch's writer complains about an unexpected position; the reason is in the error's context.
         reason = error if isinstance(error, OSError) else error.__context__
         if not isinstance(reason, OSError):
             raise
         raise OSError(
-            f"{path} cannot be written: {reason.strerror}; those before are whole, mend the cause "
-            "and go on with --resume"
+            f"{path} cannot be written: {reason.strerror}; earlier checkpoints are intact, fix the "
+            "cause and continue with --resume"
         ) from error
     kept = [path for path in _checkpoints(folder) if path.name <= f"step-{step:08d}.pt"][-_KEPT:]
     for other in {*_checkpoints(folder), *folder.glob("step-*.partial")} - {*kept}:
@@ -60,7 +60,7 @@ def load_checkpoint(
     """Step and state of the newest checkpoint that can be read; None when there is none at all.
 
     Args:
-        report: Told about each damaged checkpoint that is passed over.
+        report: Called with one line about each damaged checkpoint that is skipped.
 
     Raises:
         ValueError: When there are checkpoints and none can be read.
@@ -81,7 +81,7 @@ def load_checkpoint(
 
 
 def _require_whole(path: Path) -> None:
-    """Compares the file with its checksums, which PyTorch writes and does not read."""
+    """Compares the file with its checksums, which PyTorch writes but does not check."""
     with zipfile.ZipFile(path) as archive:
         broken = archive.testzip()
     if broken is not None:
@@ -89,5 +89,5 @@ def _require_whole(path: Path) -> None:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """Oldest first."""
+    """The checkpoints in a folder, oldest first."""
     return sorted(path for path in folder.glob("step-*.pt") if _NAME.fullmatch(path.name))

@@ -1,4 +1,4 @@
-"""How much of a run is done: by faces seen or, with --minutes, by time."""
+"""Progress of a training run: by faces seen or, with --minutes, by time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RunClock:
         self._measure()
 
     def resume(self, step: int, spent_s: float) -> None:
-        """Goes on from there."""
+        """Continues from that step and time, in seconds."""
         self.step, self._earlier_s, self._started_s = step, spent_s, None
         self._measure()
 

@@ -1,4 +1,4 @@
-"""What a training run is told: one validated, frozen dataclass, filled from the command line."""
+"""Training configuration: one validated, frozen dataclass, filled from the command line."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _option(default: object, text: str, choices: tuple[str | int, ...] | None = 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Every choice a run depends on; each is an option of the command line.
+    """All settings that a run depends on; each is an option of the command line.
 
     Raises:
-        ValueError: Naming the option whose value cannot be.
+        ValueError: For an invalid value, naming the option.
     """
 
     data: str = _option("", "folder in WFLW's layout or with .pts files, or 'synthetic'")
@@ -38,13 +38,13 @@ class TrainingConfig:
     validation_fraction: float = _option(0.05, "part of the training pictures held out")
 
     network: str = _option("ghostone", "architecture", tuple(NETWORKS))
-    head: str = _option("regression", "how landmarks are made of feature maps", HEADS)
+    head: str = _option("regression", "how landmarks are computed from feature maps", HEADS)
     width_multiplier: float = _option(1.0, "factor on all channel counts, 0.25..2")
     input_size: int = _option(112, "side of the crop in pixels", tuple(INPUT_SIZES))
     num_conv_branches: int = _option(6, "convolution branches of a MobileOne block")
     plain_branches: bool = _option(False, "train branch by branch instead of folded (slow)")
     initial_weights: str = _option(
-        "", "weight file to start from; one with another --head gives its trunk"
+        "", "weight file to start from; --head heatmap also takes one with a regression head"
     )
     frozen_statistics: bool = _option(
         False, "normalise by the running statistics of --initial-weights, twice as fast"
@@ -58,42 +58,45 @@ class TrainingConfig:
     batch_size: int = _option(64, "faces per step, over all processes")
     lr: float = _option(2e-3, "peak learning rate")
     head_lr_fraction: float = _option(
-        0.0, "learning rate of the head over --lr; 0: 0.1 for regression, 1 for heatmaps"
+        0.0,
+        "learning rate of the head, as a fraction of --lr; 0: 0.1 for regression, 1 for heatmaps",
     )
-    no_floor: bool = _option(False, "let kernels of conv8 sink until no face wakes them")
+    no_floor: bool = _option(False, "do not prevent dead units of conv8, which no face activates")
     final_lr_fraction: float = _option(0.01, "learning rate at the end, as a fraction of the peak")
     warmup: float = _option(0.03, "part of the run over which the learning rate rises")
     weight_decay: float = _option(0.01, "AdamW's, on kernels of convolutions and the head")
     clip: float = _option(100.0, "largest norm of the gradient; 0 for none")
     ema: float = _option(0.998, "decay of the averaged weights per step; 0 for none")
     precision: str = _option("no", "mixed precision", PRECISIONS)
-    float32_end: float = _option(0.2, "last part of the run that is in float32 all the same")
+    float32_end: float = _option(0.2, "part of the run, at its end, that is in float32")
     synchronize: bool = _option(False, "batch statistics over all processes")
-    seed: int = _option(0, "of initial weights, order of faces and augmentation")
+    seed: int = _option(0, "random seed of initial weights, order of faces and augmentation")
     deterministic: bool = _option(False, "only algorithms that repeat bit for bit, on GPUs as well")
 
     loss: str = _option("wing", "what is minimised", LOSSES)
     wing_width: float = _option(10.0, "where Wing's logarithm ends, in crop pixels")
     wing_epsilon: float = _option(2.0, "curvature of Wing's logarithm, in crop pixels")
-    wing_width_end: float = _option(0.0, "what --wing-width shrinks or grows to; 0: it stays")
+    wing_width_end: float = _option(0.0, "--wing-width at the end of the run; 0: it stays")
     beta: float = _option(1.0, "where SmoothL1 turns linear, in crop pixels")
-    fraction_units: bool = _option(False, "feed losses fractions of the crop, as was published")
-    no_mean_shape: bool = _option(False, "leave the head at its random start")
+    fraction_units: bool = _option(False, "compute losses in fractions of the crop, as published")
+    no_mean_shape: bool = _option(False, "start the head at random, not at the mean shape")
     parts_weight: float = _option(
-        0.3, "weight of the losses of a heatmap head's two answers, beside that of its landmarks"
+        0.3,
+        "weight of the losses of a heatmap head's two parts, in addition to that of its landmarks",
     )
-    pose_repeats: int = _option(1, "how often faces in large pose come in a pass over all faces")
+    pose_repeats: int = _option(1, "how often a pass over all faces includes those in large pose")
     label_trust: float = _option(
-        0.0, "spread of labels, of a face's diagonal, that halves its weight; 0: all weigh alike"
+        0.0,
+        "annotators' disagreement, over a face's diagonal, that halves its weight; 0: all alike",
     )
     teacher: str = _option("", "weight or ONNX file whose points are imitated as well")
     teacher_weight: float = _option(0.5, "share of the loss that goes to the teacher's points")
 
     augmentation: float = _option(1.0, "final strength of augmentation, 0..1")
     augmentation_start: float = _option(
-        0.3, "its strength at the beginning, as a fraction of that; above 1 for less and less"
+        0.3, "first strength of augmentation, as a factor of --augmentation; above 1 it decreases"
     )
-    augmentation_until: float = _option(0.6, "part of the run over which it changes")
+    augmentation_until: float = _option(0.6, "part of the run over which augmentation changes")
 
     evaluate_every: int = _option(20_000, "faces between validations")
     log_every: int = _option(10, "steps between rows of the log; a GPU waits for each")
@@ -148,11 +151,12 @@ class TrainingConfig:
 
     @property
     def steps(self) -> int:
+        """Steps of the whole run."""
         return self.faces // self.batch_size
 
     @property
     def architecture(self) -> str:
-        """Network and head in a word, as weight files are named."""
+        """Network and head in one name, as weight files are named."""
         return architecture_name(self.network, self.head)
 
     @property
@@ -162,18 +166,21 @@ class TrainingConfig:
 
     @property
     def out_dir(self) -> Path:
+        """The folder ``out``."""
         return Path(self.out)
 
     def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, by name."""
         return asdict(self)
 
 
 def flag(name: str) -> str:
+    """The command line option of a setting."""
     return "--" + name.replace("_", "-")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """One option per field of :class:`TrainingConfig`, with its default."""
+    """Adds one option per field of :class:`TrainingConfig`, with its default."""
     types = typing.get_type_hints(TrainingConfig)
     for entry in fields(TrainingConfig):
         text = entry.metadata["help"]
@@ -191,6 +198,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def config_from(arguments: argparse.Namespace) -> TrainingConfig:
+    """The configuration from parsed options.
+
+    Raises:
+        ValueError: As :class:`TrainingConfig`.
+    """
     return TrainingConfig(
         **{entry.name: getattr(arguments, entry.name) for entry in fields(TrainingConfig)}
     )

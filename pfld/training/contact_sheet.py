@@ -1,4 +1,4 @@
-"""Contact sheets: faces with their points, to be looked at."""
+"""Contact sheets: PNG files of tiled faces with their landmarks."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def save_augmented_faces(trainer: Trainer, path: Path, *, count: int = 64) -> No
 
 @torch.inference_mode()
 def save_validation_faces(trainer: Trainer, path: Path, *, count: int = 32) -> None:
-    """Writes some held-out faces with their labels and what the network makes of them."""
+    """Writes some held-out faces with their labels and the network's predictions."""
     chosen = trainer.validation[:: max(1, len(trainer.validation) // count)][:count]
     images, landmarks, _ = trainer.faces.batch(chosen)
     network = reparameterize(trainer.averaged_network).eval()

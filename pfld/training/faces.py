@@ -1,4 +1,4 @@
-"""The faces of a run: where they come from, and batches of them on the device."""
+"""Training data of a run: the face set, batches on the device, label weights, mean shape."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def training_faces(
     """The faces a run trains and validates on.
 
     Raises:
-        FileNotFoundError, ValueError: As :func:`pfld.data.face_set.load_face_set` has it.
+        FileNotFoundError, ValueError: As :func:`pfld.data.face_set.load_face_set`.
     """
     size = stored_size(config.input_size)
     if config.data == SYNTHETIC:
@@ -49,7 +49,7 @@ def training_faces(
 
 
 class FaceBatches:
-    """Batches from a face set, on a device; the whole set lies there where its memory allows."""
+    """Batches from a face set, on a device; the whole set is kept there if memory allows."""
 
     def __init__(self, faces: FaceSet, preprocessing: Preprocessing, device: torch.device) -> None:
         self.scheme = faces.scheme
@@ -68,10 +68,11 @@ class FaceBatches:
     def batch(
         self, indices: NDArray[np.int64], draw: AugmentationDraw | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels ``(B, 3, S, S)`` RGB in 0..1, landmarks ``(B, L, 2)`` in fractions, attributes.
+        """Pixels ``(B, 3, S, S)`` RGB in 0..1, landmarks ``(B, L, 2)`` in fractions, attributes ``(B, 6)``.
 
         Args:
-            draw: What happens to each face; None for upright crops as evaluation has them.
+            indices: ``(B,)`` in the face set.
+            draw: Augmentation of each face; None for upright crops as in evaluation.
         """
         rows = torch.from_numpy(indices).to(self.device)
         if isinstance(self._crops, Tensor):
@@ -95,9 +96,9 @@ class FaceBatches:
 
 
 def label_weights(faces: FaceSet, indices: NDArray[np.int64], trust: float) -> Tensor:
-    """How much each face ``(N,)`` counts: ``1 / (1 + (spread / trust)^2)``, 1 in the mean of ``indices``.
+    """Weight of each face ``(N,)``: ``1 / (1 + (spread / trust)^2)``, scaled to mean 1 over ``indices``.
 
-    Labels of unknown spread count as much as those that agree. A ``trust`` of 0 makes all count alike.
+    Unknown spread counts as 0. With a ``trust`` of 0, all weights are 1.
     """
     if not trust:
         return torch.ones(len(faces))
@@ -116,7 +117,7 @@ def mean_shape(faces: FaceSet, indices: NDArray[np.int64], crop_scale: float) ->
 
 
 def find_data(root: Path) -> str | None:
-    """A data set in the places ``python train.py`` looks at, or None."""
+    """The folder of a data set in the places where ``train.py`` looks for one, or None."""
     for folder in (Path("data/WFLW"), root / "data" / "WFLW"):
         if (folder / "WFLW_annotations").is_dir():
             return str(folder)

@@ -17,10 +17,10 @@ COLUMNS = ("step", "faces", "loss", "lr", "augmentation", "images_per_second", "
 
 
 class History:
-    """One row per logged step; a value that was not measured there is missing from its row.
+    """One row per logged step; values that were not measured are missing from a row.
 
     Args:
-        rows: Those of the run so far, when it is resumed. TensorBoard drops what it has beyond them.
+        rows: Rows of the run so far, if it is resumed. TensorBoard drops later ones.
     """
 
     def __init__(self, folder: Path, rows: list[dict[str, float]] | None = None) -> None:
@@ -30,13 +30,14 @@ class History:
         self._board = EventFile(folder / "tensorboard", purge_step=last + 1)
 
     def add(self, row: dict[str, float]) -> None:
+        """Adds a row, also to TensorBoard's events."""
         self.rows.append(row)
         for name, value in row.items():
             if name not in ("step", "faces"):
                 self._board.add(name, value, int(row["step"]))
 
     def write(self) -> None:
-        """The CSV file and the curves, as they stand."""
+        """Writes the CSV file and the curves."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS)
         writer.writeheader()
@@ -45,13 +46,14 @@ class History:
         write_whole(self.folder / "curves.png", curves_png(self.rows))
 
     def close(self) -> None:
+        """Closes TensorBoard's event file."""
         self._board.close()
 
 
 class EventFile:
-    """TensorBoard's event file in a folder, written at once.
+    """An event file for TensorBoard in a folder; events are written at once.
 
-    TensorBoard's own writer does its work in a thread, which dies with a traceback on a full disk.
+    TensorBoard's own writer works in a thread, which dies with a traceback on a full disk.
 
     Args:
         purge_step: TensorBoard drops what other files in the folder have from this step on.
@@ -73,7 +75,7 @@ class EventFile:
         self._write(Event(step=purge_step, session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, name: str, value: float, step: int) -> None:
-        """Notes a value.
+        """Writes a value.
 
         Raises:
             OSError: When it cannot be written.
@@ -85,6 +87,7 @@ class EventFile:
         self._write(Event(step=step, summary=Summary(value=[point])))
 
     def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
     def _write(self, event: Any) -> None:
@@ -93,7 +96,7 @@ class EventFile:
             self._writer.write(event.SerializeToString())
             self._file.flush()
         except OSError as error:
-            error.filename = str(self._path)  # a full disk has no name of its own
+            error.filename = str(self._path)  # the error of a full disk names no file
             raise
 
 

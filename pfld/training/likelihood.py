@@ -45,7 +45,7 @@ class ResidualLogLikelihood(nn.Module):
     trains with the network and is dropped afterwards.
 
     Args:
-        in_features: Of the pooled features that scales are made of.
+        in_features: Number of pooled features that scales are computed from.
 
     Source: Li et al. 2021, Human Pose Regression with Residual Log-likelihood Estimation, equation 10.
     """

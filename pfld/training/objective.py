@@ -1,4 +1,4 @@
-"""What a run minimises: a landmark loss in pixels of the crop, and what may be added to it."""
+"""Training objective: a landmark loss in pixels of the crop, and terms that may be added to it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from pfld.training.likelihood import ResidualLogLikelihood
 
 
 class TrainedModule(nn.Module):
-    """A network and, where the loss wants them, an auxiliary net for poses or a density of errors: all
-    that is optimised. One module, so that everything passes through the wrapper of a distributed run.
+    """All that is optimised: a network and, if the loss needs it, an auxiliary net or a density of errors.
+
+    It is one module, so that everything passes through the wrapper of a distributed run.
 
     Raises:
         ValueError: For the loss "rle" and a head that is no regression.
@@ -37,7 +38,7 @@ class TrainedModule(nn.Module):
             self.likelihood = ResidualLogLikelihood(features, network.num_landmarks)
 
     def forward(self, images: Tensor, target: Tensor | None = None) -> Answer:
-        """What the loss is made of.
+        """The predictions that the loss is computed from.
 
         Args:
             images: ``(B, 3, S, S)``, normalised.
@@ -53,13 +54,12 @@ class TrainedModule(nn.Module):
 
 
 class Answer(NamedTuple):
-    """What a :class:`TrainedModule` makes of B faces.
+    """The output of a :class:`TrainedModule` for B faces.
 
     Attributes:
         located: What the head found, in fractions of the crop.
-        angles: Yaw, pitch, roll ``(B, 3)`` in radians; None where the loss wants none.
-        unlikelihood: Negative log-likelihood of each face's errors ``(B,)``; None where the loss is
-            another.
+        angles: Yaw, pitch, roll ``(B, 3)`` in radians; None if the loss does not need them.
+        unlikelihood: Negative log-likelihood of each face's errors ``(B,)``; None for other losses.
     """
 
     located: Located
@@ -76,14 +76,15 @@ def landmark_loss(
     face_weights: Tensor | None = None,
     wing_width: float | None = None,
 ) -> Tensor:
-    """The configured loss, per coordinate; a scalar. Parts of the answer and the calibration of its
-    uncertainty have theirs added.
+    """The configured loss, per coordinate; a scalar.
+
+    The losses of a heatmap head's parts and of the calibration of its uncertainty are added.
 
     Args:
         target: ``(B, L, 2)``, fractions of the crop.
         attributes: ``(B, 6)`` of 0 or 1.
-        face_weights: How much each face counts, ``(B,)``. The PFLD loss has weights of its own.
-        wing_width: Another than ``config``'s.
+        face_weights: Weight of each face ``(B,)``. The PFLD loss has weights of its own.
+        wing_width: Used instead of that of ``config``.
     """
     unit = 1.0 if config.fraction_units else float(config.input_size)
     located, angles, unlikelihood = answer
@@ -98,7 +99,7 @@ def landmark_loss(
             )
         if config.loss == "smooth-l1":
             return smooth_l1_loss(prediction, wanted, beta=config.beta, face_weights=face_weights)
-        assert angles is not None  # the losses that are left want poses
+        assert angles is not None  # the other losses need poses
         loss, _ = pfld_loss(
             prediction,
             wanted,

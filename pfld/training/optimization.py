@@ -1,4 +1,4 @@
-"""How parameters move: which decay, which move slowly, and what keeps ``conv8`` alive."""
+"""Optimizer setup: weight decay, learning rates, and a floor against dead units of ``conv8``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def make_optimizer(
 ) -> torch.optim.AdamW:
     """AdamW over all parameters: kernels and matrices decay, biases and batch norms do not.
 
-    The head moves at ``head_rate`` times the others' rate. A regression head wants a low one: no batch
-    norm follows it, and the averages it reads are never negative, so Adam's equal steps add up over
-    them: at the full rate one step moves all points by half a crop, and every layer below pays for it.
+    The learning rate of the head is ``head_rate`` times that of the others. A regression head needs a low
+    one: no batch norm follows it, and the averages it reads are never negative, so Adam's equal steps
+    add up. At the full rate one step moves all points by half a crop, which disturbs every layer below.
     Frozen parameters are left out.
 
     Args:
-        fused: Take PyTorch's fused implementation, for devices that have one.
+        fused: Use PyTorch's fused implementation, for devices that have one.
     """
     head = {id(parameter) for parameter in module.network.head.parameters()}
     groups = []
@@ -42,7 +42,7 @@ def make_optimizer(
 def hold_rates_(
     optimizer: torch.optim.Optimizer, *, capturable: bool, device: torch.device
 ) -> None:
-    """Puts the learning rates where steps look for them, also after a checkpoint was loaded.
+    """Stores the learning rates where steps read them; also needed after loading a checkpoint.
 
     Args:
         capturable: Whether steps are captured as CUDA graphs, which read rates from the device.
@@ -56,7 +56,7 @@ def hold_rates_(
 def set_learning_rate_(
     optimizer: torch.optim.Optimizer, config: TrainingConfig, progress: float
 ) -> None:
-    """Gives every group its fraction of the rate the schedule has at that part of the run."""
+    """Sets every group's learning rate: its fraction of the schedule's rate at ``progress``, 0 to 1."""
     for group in optimizer.param_groups:
         rate = group["lr_fraction"] * learning_rate(config, progress)
         if isinstance(group["lr"], Tensor):  # the one a captured step reads
@@ -66,16 +66,16 @@ def set_learning_rate_(
 
 
 class FloorOfGlobalConv:
-    """Keeps a ReLU without bias or batch norm awake: ``conv8``, which sees the whole map at once.
+    """Prevents dead units in ``conv8``, a global convolution with ReLU but without bias or batch norm.
 
-    Its inputs are never negative, so a few steps that lower a kernel's 1,568 weights together, as a new
-    network's first steps do, put its answer below zero for every face. Its gradient is zero from then
-    on, and so is that of the layers which only it reads. Here each kernel whose answer to the batch's
-    mean map has fallen below zero is lifted back to zero by the least change: along that map. Then a
-    kernel that lets some faces down still answers to others.
+    Its inputs are never negative, so a few steps that lower all 1,568 weights of a kernel, such as the
+    first steps of a new network, make its output negative for every face. Then ReLU returns zero, and the
+    gradients of the kernel and of the layers that only it reads stay zero. Here each kernel whose output
+    for the batch's mean map is below zero is moved back to zero by the least change, which is along that
+    map. So a kernel that is inactive for some faces stays active for others.
 
     Args:
-        network: Whose :class:`GlobalConvBlock` is watched.
+        network: The network with the :class:`GlobalConvBlock` to watch.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -90,7 +90,7 @@ class FloorOfGlobalConv:
 
     @torch.no_grad()
     def lift_(self, accelerator: Accelerator) -> None:
-        """To be called after every step, by every process: the mean is that of the whole batch."""
+        """Applies the floor; every process calls it after every step. The mean is over the whole batch."""
         mean_map = accelerator.reduce(self._mean_map, reduction="mean")
         direction = mean_map / mean_map.norm().clamp(min=1e-12)
         answers = (self._kernel * direction).sum((1, 2, 3), keepdim=True)

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from pfld.interruption import Interruption
 
-# What Gloo's errors say when another process is gone.
+# Texts in Gloo's errors if another process has ended.
 _LOST = ("closed by peer", "reset by peer", "connection refused", "broken pipe", "timed out")
 # Options of glibc's mallopt.
 _TRIM_THRESHOLD = -1
@@ -23,7 +23,7 @@ class StopRequest(Interruption):
     """A context in which the first Ctrl-C or SIGTERM of any process stops all of them after a step.
 
     Attributes:
-        stopped: Whether :meth:`check` has said so.
+        stopped: Whether :meth:`check` has returned True.
     """
 
     def __init__(self, accelerator: Accelerator) -> None:
@@ -48,7 +48,7 @@ class StopRequest(Interruption):
 def is_lost_process(error: RuntimeError) -> bool:
     """Whether an error means that another process of the run has ended or does not answer.
 
-    Gloo raises plain errors that only their text tells apart; NCCL's have a class.
+    Gloo raises plain errors that only their texts distinguish; NCCL's have a class of their own.
     """
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return False
@@ -59,10 +59,10 @@ def is_lost_process(error: RuntimeError) -> bool:
 
 
 def use_deterministic_algorithms(enabled: bool) -> None:
-    """Makes PyTorch take only algorithms that repeat, or refuse; or lifts that again.
+    """Makes PyTorch use only deterministic algorithms, or raise an error; or lifts that again.
 
-    On CPUs a run repeats either way, for as many threads. On GPUs some algorithms add up in whatever
-    order their threads arrive, and cuBLAS wants a fixed workspace from before its first use.
+    On CPUs a run is reproducible either way, with the same number of threads. On GPUs some algorithms
+    add up in varying order, and cuBLAS needs a fixed workspace that is set before its first use.
     """
     if enabled:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -72,7 +72,7 @@ def use_deterministic_algorithms(enabled: bool) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to keep what a training step frees for the next one; other C libraries stay as they are.
+    """Makes glibc keep the memory a training step frees for the next one; no effect on other C libraries.
 
     By default glibc gives large blocks back at once and asks for fresh, zeroed pages a moment later,
     which on the CPU can cost a quarter of a training step.

@@ -1,4 +1,4 @@
-"""What a run shows while it goes: a bar on a terminal, lines elsewhere."""
+"""Progress of a training run: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -51,16 +51,17 @@ class TrainingProgress:
         self._bar.stop()
 
     def print(self, line: str) -> None:
+        """Prints a line on standard error, above the bar."""
         self._console.print(line, markup=False, soft_wrap=True)
 
     def decoded(self, done: int, total: int) -> None:
-        """Notes how many faces have been cut out of their pictures."""
+        """Shows how many faces have been cut out of their pictures."""
         if self._task is None:
             self._task = self._bar.add_task("cutting out faces", total=total, rate="")
         self._bar.update(self._task, completed=done)
 
     def start(self, clock: RunClock) -> None:
-        """Begins the bar of training."""
+        """Starts the bar of training."""
         if self._task is not None:
             self._bar.remove_task(self._task)
         total = self._config.minutes * 60 or self._config.steps * self._config.batch_size
@@ -69,13 +70,13 @@ class TrainingProgress:
         )
 
     def advance(self, clock: RunClock) -> None:
-        """Moves the bar of training to where the run is."""
+        """Moves the bar of training to the progress of the run."""
         assert self._task is not None
         total = self._bar.tasks[self._bar.task_ids.index(self._task)].total or 0
         self._bar.update(self._task, completed=round(clock.progress * total))
 
     def show(self, row: dict[str, float], clock: RunClock) -> None:
-        """A row of the history: on the bar, and as a line where there is none or it has a validation."""
+        """Shows a row of the history on the bar; as a line if there is no bar or it has a validation."""
         rate = row["images_per_second"]
         assert self._task is not None
         self._bar.update(self._task, rate=f"loss {row['loss']:.1f}  {rate:.1f} images/s")

@@ -1,4 +1,4 @@
-"""The end of a run: weight files that say what they are, and their metrics."""
+"""Results of a training run: weight files, ONNX export, and a JSON file of metrics."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pfld.weights.metadata import WeightMetadata
 
 
 def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: str) -> list[str]:
-    """Writes train-time weights, re-parameterized ONNX and a JSON of metrics; says what and where.
+    """Writes train-time weights, re-parameterized ONNX and a JSON of metrics; returns lines about them.
 
-    The metrics are of the held-out faces and, where the data set has a list of test faces, of those.
+    The metrics are of the held-out faces and, if the data set has a test split, of that.
     """
     from pfld.evaluation.evaluate import evaluate
 
@@ -59,7 +59,7 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
         save_weights(weights, trainer.averaged_network, metadata())
         export_onnx(trainer.averaged_network, weights.with_suffix(".onnx"), metadata())
 
-    write_weights()  # whatever comes of the evaluation, there are weights
+    write_weights()  # so that there are weights even if the evaluation fails
     report: dict[str, Any] = {"config": _without_folders(config), "data": data_name, **metrics}
     report["earlier_runs"] = earlier_runs(config.initial_weights)
     if config.data != SYNTHETIC:
@@ -79,8 +79,10 @@ def write_results(trainer: Trainer, history: list[dict[str, Any]], data_name: st
 
 
 def earlier_runs(initial_weights: str) -> list[dict[str, Any]]:
-    """Options and faces seen of the runs that made the weights a run began with, the first one first;
-    none where their JSON file is not beside them."""
+    """Options and faces seen of the runs that made the initial weights of a run, the first one first.
+
+    Empty if their JSON file is not beside them.
+    """
     try:
         about = json.loads(Path(initial_weights).with_suffix(".json").read_text())
         last = {name: about[name] for name in ("config", "faces_seen")}
@@ -97,7 +99,7 @@ def license_after(initial_weights: str) -> str:
 
 
 def _without_folders(config: TrainingConfig) -> dict[str, Any]:
-    """The options, of paths their last part only: results are passed on, folders are not."""
+    """The options, with only the last part of paths: results are published, folders are not."""
     return {
         name: Path(value).name if value and name in PATHS else value
         for name, value in config.as_dict().items()

@@ -1,4 +1,4 @@
-"""What depends on how far a run has come: learning rate, augmentation, which faces come next."""
+"""Schedules over a run: learning rate, augmentation, Wing width, precision, order of faces."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from pfld.data.annotations import ATTRIBUTES
 from pfld.training.config import TrainingConfig
 
-FIRST_STEP = 1e-3  # of a run: the least progress the warm-up starts from, so that no rate is 0
+FIRST_STEP = 1e-3  # of a run; the warm-up starts from here, so that no learning rate is 0
 
 
 def learning_rate(config: TrainingConfig, progress: float) -> float:
-    """Rises linearly, then falls along a half cosine.
+    """Learning rate: rises linearly (warm-up), then falls along a half cosine.
 
     Args:
         progress: The part of the run that is done, 0 to 1.
@@ -29,8 +29,14 @@ def learning_rate(config: TrainingConfig, progress: float) -> float:
 
 
 def augmentation_strength(config: TrainingConfig, progress: float) -> float:
-    """Changes linearly over the first part of the run. A young network learns faster from easy faces, a
-    trained one comes closest to faces as they are from faces hardly changed."""
+    """Strength of augmentation, which changes linearly over the first part of the run.
+
+    A new network learns faster from easy faces. A trained one becomes most accurate on real faces if it
+    is trained on faces that are hardly changed.
+
+    Args:
+        progress: The part of the run that is done, 0 to 1.
+    """
     done = 1.0
     if config.augmentation_until > 0:
         done = min(1.0, progress / config.augmentation_until)
@@ -39,21 +45,21 @@ def augmentation_strength(config: TrainingConfig, progress: float) -> float:
 
 
 def wing_width(config: TrainingConfig, progress: float) -> float:
-    """Goes from ``wing_width`` to ``wing_width_end`` in equal factors: late errors are small ones."""
+    """Wing's width, which changes geometrically to ``wing_width_end``: late errors are small."""
     if not config.wing_width_end:
         return config.wing_width
     return config.wing_width ** (1 - progress) * config.wing_width_end**progress
 
 
 def in_float32(config: TrainingConfig, progress: float) -> bool:
-    """Whether the run is in full precision by now."""
+    """Whether the run is in full precision at ``progress``, 0 to 1."""
     return config.precision == "no" or progress >= 1 - config.float32_end
 
 
 class FaceOrder:
-    """Which faces make up a batch: one shuffled pass over all after the other, without a gap.
+    """The faces of each batch: shuffled passes over all faces, one after the other without a gap.
 
-    The batch of a step follows from seed and step alone, so a resumed run needs no memory of it.
+    The batch of a step follows from seed and step alone, so a resumed run needs no stored state.
     """
 
     def __init__(self, num_faces: int, batch_size: int, seed: int) -> None:
@@ -82,7 +88,7 @@ class FaceOrder:
 def repeated(
     faces: NDArray[np.int64], attributes: NDArray[np.uint8], pose_repeats: int
 ) -> NDArray[np.int64]:
-    """``faces``, indices into ``attributes`` ``(N, 6)``, those in large pose that many times."""
+    """``faces``, indices into ``attributes`` ``(N, 6)``, with those in large pose repeated."""
     posed = faces[attributes[faces, ATTRIBUTES.index("pose")] > 0]
     return np.concatenate([faces, *[posed] * (pose_repeats - 1)])
 

@@ -1,4 +1,4 @@
-"""A training step as a function of tensors alone, and the same captured as a CUDA graph."""
+"""Training steps captured as CUDA graphs, and batches prepared ahead on a stream of their own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 class StepInputs(NamedTuple):
-    """What a step is about: B faces on the device.
+    """The inputs of a training step: B faces on the device.
 
     Attributes:
         images: ``(B, 3, S, S)`` RGB in 0..1.
         landmarks: ``(B, L, 2)`` as fractions of the crop.
         attributes: ``(B, 6)``.
-        weights: How much each face counts ``(B,)``.
-        taught: A teacher's landmarks ``(B, L, 2)``; those of ``landmarks`` where there is none.
+        weights: Weight of each face ``(B,)``.
+        taught: A teacher's landmarks ``(B, L, 2)``; equal to ``landmarks`` without a teacher.
     """
 
     images: Tensor
@@ -32,14 +32,14 @@ Update = Callable[[StepInputs], Tensor]  # trains on a batch and returns its los
 
 
 class CapturedUpdate:
-    """An update whose kernels are launched at once, as one graph, from the fourth step on.
+    """An update whose kernels are launched together, as one CUDA graph, from the fourth step on.
 
     Launching thousands of small kernels one by one takes longer than they run. The graph reads its
-    batch from tensors of its own, so that all batches need one shape.
+    batch from tensors of its own, so all batches must have the same shape.
 
     Args:
-        update: Takes a step. It must wait for nothing on the device, and start with clearing gradients.
-        warm_up: Steps taken kernel by kernel first, in which libraries choose their algorithms.
+        update: Takes a step. It must not wait for the device, and must begin by clearing gradients.
+        warm_up: First steps that run kernel by kernel, in which libraries choose their algorithms.
     """
 
     def __init__(self, update: Update, *, warm_up: int = 3) -> None:
@@ -51,7 +51,7 @@ class CapturedUpdate:
         self._events: deque[torch.cuda.Event] = deque()
 
     def __call__(self, inputs: StepInputs) -> Tensor:
-        """The loss of a step, a scalar of its own."""
+        """Takes a step; returns its loss, a scalar that later steps do not overwrite."""
         if self._left > 0:
             self._left -= 1
             return self._aside(inputs)
@@ -68,7 +68,7 @@ class CapturedUpdate:
         return loss
 
     def _pace(self) -> None:
-        """Waits for the step before the last: further ahead, the clock would run without the steps."""
+        """Waits for the step before the last, so that the clock does not run ahead of the device."""
         event = torch.cuda.Event()
         event.record()
         self._events.append(event)
@@ -76,7 +76,7 @@ class CapturedUpdate:
             self._events.popleft().synchronize()
 
     def _aside(self, inputs: StepInputs) -> Tensor:
-        """A step on another stream than the usual one, as capturing wants it."""
+        """A step on a side stream, which capturing needs."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -92,11 +92,11 @@ class CapturedUpdate:
 
 
 class BatchesAhead:
-    """The next batch, made on a stream of its own while the current one is trained on.
+    """Makes the next batch on a stream of its own while the current one is trained on.
 
     Args:
-        make: The batch of a step.
-        device: Beside CUDA devices, batches are made when they are asked for.
+        make: Makes the batch of a step.
+        device: On other than CUDA devices, batches are made when they are asked for.
     """
 
     def __init__(self, make: Callable[[int], StepInputs], device: torch.device) -> None:
@@ -117,7 +117,7 @@ class BatchesAhead:
         return inputs
 
     def prepare(self, step: int) -> None:
-        """Begins with the batch of a step that comes next."""
+        """Starts to make the batch of the next step."""
         if self._stream is None:
             return
         with torch.cuda.stream(self._stream):

@@ -1,4 +1,4 @@
-"""Distillation: another network's points on the same augmented faces."""
+"""Knowledge distillation: a teacher network's landmarks for the same augmented faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pfld.weights import load_weights
 
 
 class Teacher:
-    """Answers with landmarks for pixels, whatever size, channel order and scaling it was made for.
+    """Predicts landmarks for pixels, adapted to the teacher's size, channel order and scaling.
 
     Args:
         path: A weight file of this package, a published checkpoint, or an ONNX file.

@@ -1,4 +1,4 @@
-"""One training run: its parts, a step, its state."""
+"""Trainer: network, data, optimizer, steps and state of one training run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from pfld.training.teacher import Teacher
 from pfld.training.transfer import freeze_layers_, start_from_
 from pfld.weights import load_state
 
-# Options that may differ between a run and its resumption: they say where, when and how, not what.
+# Options that may differ between a run and its resumption: they do not change what is learnt.
 MAY_CHANGE = frozenset(
     {"data", "out", "cache", "evaluate_every", "log_every", "checkpoint_minutes", "deterministic"}
 )
@@ -154,7 +154,7 @@ class Trainer:
 
     @property
     def averaged_network(self) -> LandmarkNetwork:
-        """The network a run is about: its weights averaged over steps, or as they are without that."""
+        """The network to validate and save: with averaged weights, or as trained without averaging."""
         return self.network if self.average is None else self.average.network
 
     def chosen(self, step: int) -> NDArray[np.int64]:
@@ -174,14 +174,14 @@ class Trainer:
         return self.faces.batch(self.chosen(step), draw.rows(self.rows))
 
     def inputs(self, step: int) -> StepInputs:
-        """All that this process's update of a step needs."""
+        """The inputs of this process for an update."""
         images, landmarks, attributes = self.batch(step)
         weights = self.weights[self.chosen(step)].to(landmarks.device, non_blocking=True)
         taught = landmarks if self.teacher is None else self.teacher(images)
         return StepInputs(images, landmarks, attributes, weights, taught)
 
     def step(self) -> None:
-        """Takes one step; its loss waits for :meth:`take_mean_loss`."""
+        """Takes one step; its loss is kept for :meth:`take_mean_loss`."""
         self.clock.begin()
         set_learning_rate_(self.optimizer, self.config, self.clock.progress)
         full_precision = in_float32(self.config, self.clock.progress)
@@ -199,7 +199,7 @@ class Trainer:
             self._ahead.prepare(self.step_number)
 
     def update(self, inputs: StepInputs) -> Tensor:
-        """Moves the parameters by one batch; returns its loss. On a GPU it waits for nothing."""
+        """Updates the parameters by one batch; returns its loss. It does not wait for a GPU."""
         config, accelerator = self.config, self.accelerator
         self.optimizer.zero_grad()
         self.module.train()
@@ -228,8 +228,10 @@ class Trainer:
         return loss
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        """Mixed precision while the run is in it. Weights are cast anew each time, so that a captured
-        step does not go on with those of its first."""
+        """Mixed precision while the schedule asks for it.
+
+        Casts of weights are not cached: a captured step would reuse those of its first run.
+        """
         if self.config.precision == "fp16":
             return self.accelerator.autocast()
         return torch.autocast(
@@ -240,8 +242,10 @@ class Trainer:
         )
 
     def take_mean_loss(self) -> float:
-        """The loss over all processes and the steps since this was last called, before it as well
-        when the run was resumed in between. Every process calls it."""
+        """The mean loss over all processes and all steps since the last call. Every process calls it.
+
+        If the run was resumed in between, steps before that count as well.
+        """
         losses = self._shared_losses()
         self._losses = []
         return losses.mean().item()
@@ -252,7 +256,7 @@ class Trainer:
         return self.accelerator.reduce(torch.stack(self._losses), "mean")
 
     def describe(self) -> dict[str, float]:
-        """Where a run stands: the columns of a log row that follow from it."""
+        """Step, faces seen, learning rate and augmentation, as columns of a log row."""
         return {
             "step": self.step_number,
             "faces": self.faces_seen,
@@ -262,11 +266,11 @@ class Trainer:
 
     @property
     def faces_seen(self) -> int:
-        """By all processes, each as often as it came."""
+        """Faces trained on by all processes, counting repeats."""
         return self.step_number * self.config.batch_size
 
     def state(self, history: list[dict[str, float]]) -> dict[str, Any]:
-        """All that resuming needs beside the faces; plain tensors, numbers and text.
+        """All that resuming needs except the faces; plain tensors, numbers and text.
 
         Every process calls it; what it returns is the same everywhere.
         """
@@ -284,7 +288,7 @@ class Trainer:
         }
 
     def load(self, step: int, state: dict[str, Any]) -> None:
-        """Goes on where ``state`` was taken.
+        """Restores the ``state`` of a step.
 
         Raises:
             ValueError: When it is not a run's, or belongs to one with other options or other faces.
@@ -318,7 +322,7 @@ class Trainer:
 
 
 def can_capture(config: TrainingConfig, accelerator: Accelerator) -> bool:
-    """Whether steps can be a CUDA graph: one process, and nothing in them that changes or waits."""
+    """Whether steps can be captured as a CUDA graph: one process, and no value changes or waits."""
     return (
         accelerator.device.type == "cuda"
         and accelerator.num_processes == 1

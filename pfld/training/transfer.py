@@ -11,17 +11,17 @@ from pfld.weights import load_state, load_weights
 
 
 def start_from_(network: LandmarkNetwork, path: str | Path, name: str) -> bool:
-    """Gives ``network`` the weights of a file; returns whether part of its head stays as it was.
+    """Loads weights of a file into ``network``; returns whether part of its head stays as it was.
 
-    That is so where ``network`` has a heatmap head and the file's has not: all else is the same.
+    That is so if ``network`` has a heatmap head and the file a regression head, which is part of it.
 
     Args:
-        name: Of the architecture, which the file has to hold.
+        name: The architecture that the file must hold.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: As :func:`pfld.weights.load_weights` has it, for tensors of other shapes, and for a
-            heatmap head that would be lost.
+        ValueError: As :func:`pfld.weights.load_weights`, for tensors of other shapes, and for a file with
+            a heatmap head if ``network`` has none.
     """
     start, _ = load_weights(path, network=name)
     if start.head.name == network.head.name:
@@ -36,7 +36,7 @@ def start_from_(network: LandmarkNetwork, path: str | Path, name: str) -> bool:
 
 
 def freeze_layers_(network: LandmarkNetwork, last: str) -> list[nn.Module]:
-    """Stops gradients of the layers up to ``last``, and returns them; no name, no layers.
+    """Freezes the layers up to ``last`` and returns them; none for an empty name.
 
     Raises:
         ValueError: For a name that is no layer of the network.

@@ -1,4 +1,4 @@
-"""Errors on held-out faces, of the network as it will be used: averaged and re-parameterized."""
+"""Validation: errors on held-out faces, of the averaged and re-parameterized network."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], WeightMetadata]:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Copies ``state`` into ``model``; it must have all tensors of ``model``, with their shapes, and no other.
+    """Copies ``state`` into ``model``: all its tensors must be there, with their shapes, and no others.
 
     Raises:
         ValueError: Saying how many tensors are missing, unexpected or of another shape, with the first
@@ -177,7 +177,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 
 def _require_stored(content: bytes) -> None:
-    """Raises ValueError for an archive that unpacks to more than its size: PyTorch does not compress."""
+    """Raises ValueError for an archive that unpacks to more than its size: PyTorch never compresses."""
     if not zipfile.is_zipfile(BytesIO(content)):
         return
     with zipfile.ZipFile(BytesIO(content)) as archive:

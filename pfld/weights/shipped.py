@@ -6,15 +6,14 @@ import os
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).parents[2]
-_INSTALLED = (
-    Path(__file__).parents[1] / "installed"
-)  # what a wheel brings; a checkout has no such folder
+# The folder that a wheel brings; a checkout has none.
+_INSTALLED = Path(__file__).parents[1] / "installed"
 SHIPPED = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / "weights"
 PORTRAIT = (
     _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / "demo" / "examples"
 ) / "astronaut.jpg"
 DEFAULT_WEIGHTS = "ghostone-heatmap"  # the most accurate that are shipped
-# Backends by name, with the end of the name of the weight file each reads.
+# Backends by name, with the ending of the weight files each reads.
 BACKENDS = {
     "train-time": ".safetensors",
     "reparameterized": ".safetensors",

@@ -24,12 +24,14 @@ from landmark_app.files.results import new_folder, remove_old
 from landmark_app.files.video import VideoOptions, on_video
 from landmark_app.look.charts import bar_chart, line_chart
 from landmark_app.look.drawing import Drawing
-from landmark_app.look.tables import face_table, notice, pair_table
-from landmark_app.models import Choice
+from landmark_app.look.tables import benchmark_table, face_table, notice, pair_table
+from landmark_app.models import Choice, Models
 from pfld.landmarks import WFLW_TO_IBUG
 from pfld.media.video import VideoWriter
 from pfld.runtime.face import Face
 from pfld.tracking.jitter import JitterMeter
+from pfld.weights import shipped
+from support.bad_weights import safetensors
 from support.fake_models import SHAPE, FakeBackend, fake_models
 from support.paths import PORTRAIT
 
@@ -393,20 +395,28 @@ def test_places_are_limited_and_become_free():
         Admission(0)
 
 
-def test_a_benchmark_tells_of_every_choice_and_what_failed(models, monkeypatch):
-    def measure(networks, modes, **_):
-        if modes == ["onnx"]:
-            raise ValueError("damaged")
-        return [f"{networks[0]} {modes[0]}"]
-
-    monkeypatch.setattr("landmark_app.benchmark.measure.measure_backends", measure)
-    monkeypatch.setattr("landmark_app.benchmark.measure.measure_memory", lambda network, mode: 1.0)
-    reports = on_benchmark(models)
-    assert next(reports).done == 0
+def test_a_benchmark_tells_of_every_choice_and_what_failed(monkeypatch, tmp_path):
+    safetensors(tmp_path / "face.safetensors")
+    (tmp_path / "face.onnx").write_bytes(b"damaged")
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    # Another process would not see this folder of weights.
+    monkeypatch.setattr("landmark_app.benchmark.measure.measure_memory", lambda *choice: 7.0)
+    modes = ("train-time", "reparameterized")
+    choices = [Choice("face", mode) for mode in modes]
+    reports = on_benchmark(Models("face"))
+    first = next(reports)
+    assert (first.done, first.total, first.current) == (0, 3, choices[0])
     *_, last = reports
-    assert last.current is None and last.done == last.total == 3
-    assert list(last.speeds.values()) == ["face train-time", "face reparameterized"]
-    assert last.problems == ["face · onnx: damaged"]
+    assert last.current is None and last.done == 3 and list(last.speeds) == choices
+    for choice, speed in last.speeds.items():
+        assert (speed.network, speed.backend) == (choice.network, choice.mode)
+        assert 0 < speed.p50_ms <= speed.p95_ms and speed.difference_px < 1e-2
+    assert last.memory_mib == dict.fromkeys(choices, 7.0)
+    (problem,) = last.problems
+    assert problem.startswith("face · onnx: ") and "face.onnx is damaged" in problem
+    table = benchmark_table(last)
+    assert table.count("<td>7 MiB</td>") == 2
+    assert all(f'<th scope="row">{choice}</th>' in table for choice in choices)
 
 
 def test_results_are_removed_when_they_are_old(tmp_path):

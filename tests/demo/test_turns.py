@@ -22,8 +22,14 @@ def in_threads(*calls):
     threads = [threading.Thread(target=call, daemon=True) for call in calls]
     for thread in threads:
         thread.start()
-        time.sleep(0.02)  # so that they come in this order
     return threads
+
+
+def wait_until(is_so):
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_turns_are_given_in_the_order_of_coming():
@@ -34,8 +40,11 @@ def test_turns_are_given_in_the_order_of_coming():
             order.append(number)
             hold.wait(PATIENCE_S)
 
-    threads = in_threads(*[lambda number=number: take(number) for number in range(5)])
-    assert order == [0]
+    threads = []
+    for number in range(5):
+        threads += in_threads(lambda number=number: take(number))
+        # The first has its turn, the others stand in line.
+        wait_until(lambda: order == [0] and len(turns._line) == number)  # noqa: B023
     hold.set()
     for thread in threads:
         thread.join(PATIENCE_S)
@@ -56,16 +65,20 @@ def test_nobody_having_a_turn_is_refused():
         Turns(0)
 
 
-def test_no_more_frames_are_looked_at_at_once_than_there_are_turns(monkeypatch, tmp_path):
-    now, most, lock = [0], [0], threading.Lock()
+def test_as_many_frames_are_looked_at_at_once_as_there_are_turns(monkeypatch, tmp_path):
+    now, together, lock, both = 0, [], threading.Lock(), threading.Barrier(2, timeout=PATIENCE_S)
 
     def detect(image, *, thorough=False):
+        nonlocal now
         with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
+            now += 1
+        both.wait()  # for a second frame; a third would come in meanwhile
         time.sleep(0.01)
         with lock:
-            now[0] -= 1
+            together.append(now)
+        both.wait()
+        with lock:
+            now -= 1
         return []
 
     models = fake_models(monkeypatch, tmp_path, load=lambda _, mode: FakeBackend(mode))
@@ -77,7 +90,7 @@ def test_no_more_frames_are_looked_at_at_once_than_there_are_turns(monkeypatch, 
 
     for thread in in_threads(*[look] * 8):
         thread.join(PATIENCE_S)
-    assert most[0] <= 2 and now[0] == 0
+    assert together == [2] * 8 and now == 0
 
 
 def test_a_third_frame_of_a_page_is_passed_over_and_another_page_is_not():

@@ -91,6 +91,8 @@ def browser(tmp_path_factory):
 def test_files_of_the_machine_are_not_served(browser, path):
     folder, client, _ = browser
     path = path.replace("/app", str(folder))
+    (folder / "own.txt").write_text("served")
+    assert client.get(f"/gradio_api/file={folder}/own.txt").text == "served"
     assert client.get(f"/gradio_api/file={path}").status_code in (403, 404)
 
 

@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,7 +15,6 @@ from onnx import TensorProto, helper, numpy_helper
 from pfld.__main__ import main
 from pfld.data.annotations import ATTRIBUTES, read_faces
 from pfld.data.wflw_writer import write_wflw_layout
-from pfld.evaluation import evaluate as evaluation
 from pfld.evaluation.crop_variants import ROBUSTNESS_CURVES
 from pfld.evaluation.evaluate import evaluate
 from pfld.geometry import FaceCrop
@@ -49,17 +47,13 @@ def in_file_order(folder):
     return faces, [FaceCrop.around(face.landmarks_px, scale=1.3) for face in faces]
 
 
-def knowing(monkeypatch, folder, *, shift=0.0):
-    """Replaces the network by one that knows the right crop's answer, moved by ``shift`` sides in x."""
+def knowing(path, folder, *, shift=0.0):
+    """An ONNX file that knows the right crops' answers, moved by ``shift`` sides in x; its path."""
     faces, crops = in_file_order(folder)
     answer = np.stack([crop.to_crop(face.landmarks_px) for face, crop in zip(faces, crops)])
     answer[..., 0] += shift
-    knows(monkeypatch, answer)
-
-
-def knows(monkeypatch, answer):
-    backend = SimpleNamespace(predict=lambda pixels: answer, metadata=SMALL)
-    monkeypatch.setattr(evaluation, "load_own_backend", lambda path, channel_order: backend)
+    averaging_onnx(path, SMALL.to_strings(), answer=answer)
+    return path
 
 
 def sides_per_eye_distance(folder):
@@ -68,20 +62,19 @@ def sides_per_eye_distance(folder):
     return np.array([crop.side for crop in crops]) / eyes
 
 
-def test_the_right_answer_has_no_error_and_a_moved_one_its_distance(monkeypatch, data):
-    knowing(monkeypatch, data)
-    assert evaluate("any", data).report.nme < 1e-5
-    knowing(monkeypatch, data, shift=0.02)
-    assert_allclose(evaluate("any", data).errors, 0.02 * sides_per_eye_distance(data), rtol=1e-4)
+def test_the_right_answer_has_no_error_and_a_moved_one_its_distance(tmp_path, data):
+    right = knowing(tmp_path / "right.onnx", data)
+    moved = knowing(tmp_path / "moved.onnx", data, shift=0.02)
+    assert evaluate(right, data).report.nme < 1e-5
+    assert_allclose(evaluate(moved, data).errors, 0.02 * sides_per_eye_distance(data), rtol=1e-4)
 
 
 def amounts_and_errors(curve):
     return [(point.amount, point.nme) for point in curve]
 
 
-def test_robustness_moves_crops_by_what_it_says(monkeypatch, data):
-    knowing(monkeypatch, data)
-    curves = evaluate("any", data, robustness=True).robustness
+def test_robustness_moves_crops_by_what_it_says(tmp_path, data):
+    curves = evaluate(knowing(tmp_path / "a.onnx", data), data, robustness=True).robustness
     assert {kind: [point.amount for point in curve] for kind, curve in curves.items()} == {
         kind: [jitter.amount for jitter in row] for kind, row in ROBUSTNESS_CURVES.items()
     }
@@ -105,6 +98,7 @@ def test_subsets_are_the_faces_with_the_attribute(data, weights):
     result = evaluate(weights, data)
     faces, _ = in_file_order(data)
     has = np.stack([face.attributes for face in faces]).astype(bool)
+    assert result.subsets
     assert list(result.subsets) == [name for name, any_ in zip(ATTRIBUTES, has.any(0)) if any_]
     for name, subset in result.subsets.items():
         chosen = has[:, ATTRIBUTES.index(name)]
@@ -112,7 +106,7 @@ def test_subsets_are_the_faces_with_the_attribute(data, weights):
         assert_allclose(subset.nme, result.errors[chosen].mean())
 
 
-def test_a_network_of_98_points_is_measured_in_68(tmp_path, monkeypatch, data):
+def test_a_network_of_98_points_is_measured_in_68(tmp_path, data):
     faces, _ = in_file_order(data)
     (tmp_path / "test").mkdir()
     for number, face in enumerate(faces):
@@ -125,8 +119,8 @@ def test_a_network_of_98_points_is_measured_in_68(tmp_path, monkeypatch, data):
     assert target[0].scheme == IBUG_68
     known = np.zeros((len(faces), 98, 2), np.float32)
     known[:, WFLW_TO_IBUG] = [c.to_crop(face.landmarks_px) for face, c in zip(target, crops)]
-    knows(monkeypatch, known)
-    result = evaluate("any", tmp_path)
+    averaging_onnx(tmp_path / "a.onnx", SMALL.to_strings(), answer=known)
+    result = evaluate(tmp_path / "a.onnx", tmp_path)
     assert result.report.nme < 1e-5 and result.scheme == IBUG_68 and not result.subsets
 
 
@@ -149,17 +143,27 @@ def test_published_checkpoints_take_the_channel_order_given(tmp_path, data):
     assert_allclose(bgr.errors, flipped.errors, atol=1e-5)
 
 
-def averaging_onnx(path, strings, *, landmarks=98):
-    """A network that looks at the mean colour alone: point = mean of (r, g) of its input."""
+def averaging_onnx(path, strings, *, landmarks=98, answer=None):
+    """A network that looks at the mean colour alone: point = mean of (r, g) of its input.
+
+    Or, with an ``answer`` for each of some faces, one that gives these whatever it sees.
+    """
     pick = np.zeros((3, 2 * landmarks), np.float32)
-    pick[0, 0::2] = pick[1, 1::2] = 1
+    if answer is None:
+        answer = np.zeros((1, landmarks, 2))
+        pick[0, 0::2] = pick[1, 1::2] = 1
     nodes = [
         helper.make_node("GlobalAveragePool", ["crops"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["flat"]),
         helper.make_node("MatMul", ["flat", "pick"], ["row"]),
-        helper.make_node("Reshape", ["row", "shape"], ["landmarks"]),
+        helper.make_node("Reshape", ["row", "shape"], ["points"]),
+        helper.make_node("Add", ["points", "answer"], ["landmarks"]),
     ]
-    constants = {"pick": pick, "shape": np.array([-1, landmarks, 2])}
+    constants = {
+        "pick": pick,
+        "shape": np.array([-1, landmarks, 2]),
+        "answer": np.asarray(answer, np.float32),
+    }
     graph = helper.make_graph(
         nodes,
         "averaging",

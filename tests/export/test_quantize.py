@@ -213,7 +213,7 @@ def test_ranges_leave_rare_extremes_out_and_hold_zero():
     ("change", "message"),
     [
         ({"tolerance_px": 1e-6}, "move by"),
-        ({"float_layers": ("conv1", "conv99")}, "no layer conv99, but conv1"),
+        ({"float_layers": ("conv1", "conv99")}, "no layer conv99; layers are conv1"),
         ({"crops": 39}, "at least 40 faces, got 39"),
         ({"source": "a-int8.onnx"}, "int8 with normalised-crops"),
         ({"source": "a-uint8.onnx"}, "float32 with uint8-crops"),

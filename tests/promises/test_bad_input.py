@@ -18,9 +18,7 @@ from landmark_app.files.video import VideoOptions, on_video
 from landmark_app.models import Choice
 from pfld.__main__ import main
 from pfld.data.annotations import read_faces
-from pfld.evaluation import evaluate as evaluation
 from pfld.media.pictures import read_picture
-from pfld.runtime.backends import load_own_backend
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.tracking.tracker import FaceTracker
 from support.bad_annotations import LINE, MISSING_PICTURES, NO_LINES, NO_PTS
@@ -45,17 +43,10 @@ def named(table):
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def weights(tmp_path_factory):
+    """Weights that are as they should be."""
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     safetensors(path)
-    return path, load_own_backend(path)
-
-
-@pytest.fixture
-def weights(monkeypatch, loaded):
-    """Weights that are as they should be, loaded once for all tests."""
-    path, backend = loaded
-    monkeypatch.setattr(evaluation, "load_own_backend", lambda *_, **__: backend)
     return path
 
 

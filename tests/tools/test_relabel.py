@@ -64,6 +64,7 @@ def test_labels_move_towards_the_network_but_for_held_out_faces(data, tmp_path, 
         wanted = relabel.seen_in_views(network, old) - old.landmarks_px
         moved = new.landmarks_px - old.landmarks_px
         part = (0.4, 0.2, 0.4, 0)[index]
+        assert np.abs(wanted).max() > 0.5
         np.testing.assert_allclose(moved, part * wanted, atol=2e-3)
         np.testing.assert_array_equal(new.attributes, old.attributes)
         np.testing.assert_array_equal(new.box_xyxy, old.box_xyxy)

@@ -4,7 +4,7 @@ Faces are the averaged head, seen from the front, with noise added. How much a t
 flicker is cut is not measured here.
 """
 
-import time
+import sys
 
 import numpy as np
 import pytest
@@ -224,19 +224,34 @@ def test_times_and_settings_out_of_range_are_refused():
         LandmarkSmoother(gap_s=0)
 
 
-def test_a_frame_takes_as_long_as_few_array_operations():
-    # A loop over points would take thousands. On a free core the multiplication takes 0.4 microseconds.
-    smoother, frames = LandmarkSmoother(), noisy(still(300), 0.75)
-    smoothing, multiplying = [], []
-    for index, points in enumerate(frames):
-        start = time.perf_counter()
-        smoother(points, index / FPS)
-        middle = time.perf_counter()
-        for _ in range(100):
-            points * points
-        smoothing.append(middle - start)
-        multiplying.append((time.perf_counter() - middle) / 100)
-    assert np.median(smoothing[1:]) < 800 * np.median(multiplying)
+def instructions_of(call):
+    """How many instructions of Python a call takes; a whole array is one, however long."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_more_points_take_no_more_instructions():
+    counts = []
+    for times in (1, 10):
+        *first, last = np.tile(noisy(still(6), 0.75), (1, times, 1))
+        smoother = LandmarkSmoother()
+        for index, points in enumerate(first):
+            smoother(points, index / FPS)
+        counts.append(instructions_of(lambda: smoother(last, 6 / FPS)))  # noqa: B023
+    assert 100 < counts[0] == counts[1]
 
 
 def test_the_size_of_the_averaged_head_is_its_eye_distance():

@@ -246,7 +246,7 @@ def test_killed_run_resumes_to_the_same_loss(tmp_path):
                 break
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        assert process.wait() == -signal.SIGKILL  # it had not ended by itself
     subprocess.run([*command, "--out", killed, "--resume"], check=True, env=one_thread())
     whole = tmp_path / "whole"
     subprocess.run([*command, "--out", whole], check=True, env=one_thread())

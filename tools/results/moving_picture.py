@@ -86,7 +86,7 @@ def speeds_of(network: str) -> dict[str, dict[str, Any]]:
     path = ROOT / "docs" / "speed.json"
     rows = json.loads(path.read_text())["backends"]
     found = {
-        row["backend"]: row for row in rows if row["network"] == network if row["threads"] == 1
+        row["backend"]: row for row in rows if (row["network"], row["threads"]) == (network, 1)
     }
     if missing := {*FORMS, "onnx"} - found.keys():
         raise ValueError(
