@@ -1,4 +1,4 @@
-"""``python demo/app.py``: landmarks of your own face, in the browser, computed on this machine."""
+"""Gradio app ``python demo/app.py``: landmarks from camera, photos and videos, computed on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDED = 130  # exit status after Ctrl-C, as shells have it
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the app until it is interrupted."""
+    """Runs the app until it is interrupted; returns the exit status."""
     start = time.perf_counter()
     arguments = _parser().parse_args(argv)
     try:
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         print(f"demo/app.py: {error}", file=sys.stderr)
         return 2
-    # Ending the app in this way, too, must remove what visitors left.
+    # SIGTERM ends the app as Ctrl-C does, so that visitors' files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="pfld-demo-"))
     try:
@@ -46,12 +46,12 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(
     arguments: argparse.Namespace, models: Models, places: Admission, folder: Path, start: float
 ) -> int:
-    # Read by Gradio when it is imported: uploads and results are kept, and served, from here alone.
+    # Gradio reads these when it is imported. It stores and serves files in this folder only.
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from landmark_app import page as ui
 
-    # What is shown first is ready before the page is; the rest loads while it opens.
+    # The default network is loaded before the page opens, the others in a thread afterwards.
     loading = models.load()
     _report(next(loading, None))
     limits = ui.Limits(max_video_s=arguments.max_video_s, max_jobs=arguments.max_jobs)
@@ -67,7 +67,7 @@ def _serve(
             **ui.launch_options(),
         )
     except OSError as error:
-        # Gradio's own words are about its environment variables and arguments.
+        # Gradio's message names its own environment variables and arguments.
         taken = f"port {arguments.port} is taken" if arguments.port else "no port is free"
         reason = taken if "empty port" in str(error) else error
         print(f"demo/app.py: {reason}; choose another --port", file=sys.stderr)
@@ -93,7 +93,7 @@ def _tidy(folder: Path, kept_s: float) -> None:
         time.sleep(kept_s / 4)
         try:
             remove_old(folder, kept_s)
-        except OSError as error:  # the next round tries again: what visitors left has to go
+        except OSError as error:  # the next round tries again
             print(f"  results cannot be removed: {error}", file=sys.stderr, flush=True)
 
 
@@ -105,24 +105,24 @@ def _report(loaded: tuple[Choice, float] | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo/app.py", description=__doc__)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)"
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"
     )
     parser.add_argument("--port", type=int, help="port (default the first free one from 7860)")
     parser.add_argument(
-        "--network", default=DEFAULT_WEIGHTS, help="shown first (default %(default)s)"
+        "--network", default=DEFAULT_WEIGHTS, help="network chosen at first (default %(default)s)"
     )
     parser.add_argument(
         "--share", action="store_true", help="a public link, through Gradio's servers (default no)"
     )
     parser.add_argument(
-        "--max-upload-mb", type=positive, default=200, help="of a file, in MB (default 200)"
+        "--max-upload-mb", type=positive, default=200, help="largest upload in MB (default 200)"
     )
     parser.add_argument(
-        "--max-video-s", type=positive, default=120, help="of a video, in seconds (default 120)"
+        "--max-video-s", type=positive, default=120, help="longest video in seconds (default 120)"
     )
-    parser.add_argument("--max-live", type=positive, default=4, help="cameras at once (default 4)")
+    parser.add_argument("--max-live", type=positive, default=4, help="most cameras at once (default 4)")
     parser.add_argument(
-        "--max-jobs", type=positive, default=2, help="photos and videos at once (default 2)"
+        "--max-jobs", type=positive, default=2, help="most photos, videos and benchmarks at once (default 2)"
     )
     return parser
 
@@ -131,5 +131,5 @@ if __name__ == "__main__":
     ended_with = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads may still be at a frame, and Python's own way to end aborts where they compute.
+    # Threads may still compute a frame; Python's normal exit would abort with an error then.
     os._exit(ended_with)

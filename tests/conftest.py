@@ -17,6 +17,16 @@ def portrait():
 
 
 @pytest.fixture
+def models(monkeypatch, tmp_path):
+    """The app's models, with a network that finds an average face in any crop."""
+    from support.fake_models import fake_models
+
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return fake_models(monkeypatch, folder)
+
+
+@pytest.fixture
 def wflw(tmp_path):
     """A data set of six synthetic training faces in WFLW's layout."""
     folder = tmp_path / "wflw"

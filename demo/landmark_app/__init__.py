@@ -1,1 +1,1 @@
-"""The app: its page, the networks behind it, and what it shows."""
+"""The demo app: its page, its networks, and what it shows."""

@@ -1,4 +1,4 @@
-"""The same crops through two networks: their landmarks, latencies and how far they differ."""
+"""Comparison of two networks on the same crops: landmarks, latencies and distances."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pfld.weights.metadata import PIXELS
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two networks made of the same faces.
+    """Landmarks and latencies of two networks on the same faces.
 
     Attributes:
         first, second: Landmarks ``(F, L, 2)`` float32 in pixels of the picture, not smoothed.
-        first_s, second_s: Seconds the networks computed, without cutting out and preparing crops.
-        largest_px, mean_px: Distance of corresponding points over all faces; None without faces, or
-            where the networks have different points.
+        first_s, second_s: Median seconds of a call, without cutting out and preparing the crops.
+        largest_px, mean_px: Largest and mean distance of corresponding points over all faces; None
+            without faces, or if the networks have different points.
     """
 
     first: NDArray[np.float32]
@@ -49,13 +49,13 @@ def compare(
 ) -> Comparison:
     """Runs both networks on the same faces.
 
-    Crops are cut out and prepared once where both networks want them alike. A network that was trained on
-    wider or narrower crops than the first gets its own.
+    Crops are cut out and prepared once if both networks take them alike. If the second network was
+    trained on wider or narrower crops than the first, it gets its own.
 
     Args:
         image_rgb: ``(H, W, 3)`` uint8.
-        crops: Where the faces are, as the first network wants them.
-        repeats: How often each network computes; the median counts.
+        crops: Crops around the faces, as wide as the first network takes them.
+        repeats: Calls of each network; the latency is their median.
     """
     batches = _Batches(image_rgb, crops, first.metadata.preprocessing.crop_scale)
     first_px, first_s = _landmarks(batches, first, repeats)
@@ -64,7 +64,7 @@ def compare(
 
 
 class _Batches:
-    """Crops of one picture as networks want them, each kind made once."""
+    """The crops of one picture in the forms that networks take; each form is made once."""
 
     def __init__(
         self, image_rgb: NDArray[np.uint8], crops: Sequence[FaceCrop], crop_scale: float
@@ -77,7 +77,7 @@ class _Batches:
     def for_backend(
         self, backend: Backend
     ) -> tuple[list[FaceCrop], Callable[[NDArray[Any]], NDArray[np.float32]], NDArray[Any]]:
-        """The crops, the function to call with their pixels, and the pixels as it wants them."""
+        """The crops, the function to call with their pixels, and the pixels as it takes them."""
         preprocessing = backend.metadata.preprocessing
         size, zoom = preprocessing.input_size, preprocessing.crop_scale / self._scale
         crops = [FaceCrop(c.center_x, c.center_y, c.side * zoom, c.angle) for c in self._crops]

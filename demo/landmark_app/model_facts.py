@@ -1,4 +1,4 @@
-"""What a network costs before it runs: parameters, multiplications, bytes."""
+"""Size of a network: parameters, multiply-accumulates, bytes of its weight file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class ModelFacts:
     """Size of a network in the form that is run.
 
     Attributes:
-        parameters: Numbers that were learned.
+        parameters: Number of weights.
         macs: Multiply-accumulates for one face.
-        file_bytes: Of the weight file; a re-parameterized network is folded from the train-time file.
+        file_bytes: Size of the weight file. A re-parameterized network is made from the train-time file.
     """
 
     parameters: int
@@ -24,5 +24,5 @@ class ModelFacts:
 
 
 def model_facts(backend: Backend) -> ModelFacts:
-    """The facts of a loaded network."""
+    """The size of a loaded network."""
     return ModelFacts(*network_size(backend), backend.path.stat().st_size)

@@ -1,4 +1,4 @@
-"""Models: every network and backend there is, loaded once and shared by all visitors."""
+"""Models: the app's networks in all their backends, each loaded once and shared by all visitors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PREFERRED_FIRST = ("onnx", "openvino", "onnx-int8", "reparameterized", "train-ti
 
 @dataclass(frozen=True)
 class Choice:
-    """A network in one of its modes."""
+    """A network in one of its modes, which are backends."""
 
     network: str
     mode: str
@@ -45,7 +45,7 @@ class Choice:
         """The inverse of ``str``.
 
         Raises:
-            ValueError: For other text.
+            ValueError: For text of another form.
         """
         network, separator, mode = str(text).partition(" · ")
         if not separator:
@@ -54,15 +54,18 @@ class Choice:
 
 
 class Models:
-    """What is shipped. Once loaded nothing changes, so visitors may share it.
+    """All networks with shipped weights, in all modes. Safe to share between threads.
 
     Args:
-        default_network: The one that is offered first. Nothing is loaded before :meth:`load` or
-            :meth:`backend` ask for it.
+        default_network: The network that is chosen at first. Nothing is loaded before :meth:`load` or
+            :meth:`backend` is called.
         load: Loads the weights of a network for a mode.
 
     Attributes:
-        turns: Of whoever looks at a camera's frame.
+        networks: Names, the default network first.
+        detector: The face detector, shared by all landmarkers.
+        turns: Limits how many camera frames are processed at once.
+        failures: Why choices could not be loaded.
 
     Raises:
         FileNotFoundError: When there are no weights, or none of the default network.
@@ -101,7 +104,7 @@ class Models:
         self.failures: dict[Choice, str] = {}
 
     def modes(self, network: str) -> tuple[str, ...]:
-        """The modes there are weights for."""
+        """The modes of a network that have weights; empty for an unknown network."""
         return self._modes.get(network, ())
 
     def choices(self) -> list[Choice]:
@@ -110,17 +113,17 @@ class Models:
 
     @property
     def default(self) -> Choice:
-        """The default network in the preferred mode there is for it."""
+        """The default network in its preferred mode."""
         return self.preferred(self.default_network)
 
     def preferred(self, network: str) -> Choice:
-        """The preferred mode of a network among those there are weights for; "onnx" if there are none."""
+        """A network in the first of PREFERRED_FIRST that has weights; "onnx" if none has."""
         modes = self.modes(network)
         return Choice(network, next((mode for mode in PREFERRED_FIRST if mode in modes), "onnx"))
 
     @property
     def default_pair(self) -> tuple[Choice, Choice]:
-        """What is compared at first: before and after re-parameterization where there are both."""
+        """The pair compared at first: train-time and re-parameterized, or else the first and last mode."""
         modes = self.modes(self.default_network)
         pair = ("train-time", "reparameterized")
         if not set(pair) <= set(modes):
@@ -129,10 +132,10 @@ class Models:
         return first, second
 
     def backend(self, choice: Choice) -> Backend:
-        """The network in that mode, warm; loaded now if it has not been.
+        """The network in that mode; loaded and warmed up at the first call.
 
         Raises:
-            ValueError: When there is no such choice, or its weights cannot be read.
+            ValueError: When there is no such choice, or it cannot be loaded.
         """
         if choice not in self._locks:
             have = ", ".join(map(str, self.choices()))
@@ -154,15 +157,16 @@ class Models:
         """A landmarker with that network; all of them share one detector.
 
         Raises:
-            ValueError: As :meth:`backend` has it.
+            ValueError: As :meth:`backend`.
         """
         return FaceLandmarker(self.backend(choice), self.detector)
 
     def metadata(self, network: str) -> WeightMetadata:
-        """What a network's weights say about themselves, read without loading the network if possible.
+        """A network's metadata, read from its weight file without loading the network if possible.
 
         Raises:
-            ValueError: As :meth:`backend` has it.
+            ValueError: As :meth:`backend`.
+            FileNotFoundError: When the weight file has been removed.
         """
         if "train-time" in self.modes(network):
             try:
@@ -172,9 +176,9 @@ class Models:
         return self.backend(self.preferred(network)).metadata
 
     def load(self) -> Iterator[tuple[Choice, float]]:
-        """Loads and warms up what is not loaded yet, the default first: each with the seconds it took.
+        """Loads and warms up what is not loaded yet, the default first; yields each with the seconds it took.
 
-        What cannot be loaded is noted in ``failures`` and passed over.
+        Choices that cannot be loaded are left out and noted in ``failures``.
         """
         self.detector(np.zeros((64, 64, 3), np.uint8))
         for choice in sorted(self.choices(), key=lambda choice: choice != self.default):
@@ -189,7 +193,7 @@ class Models:
 
 
 def warm_up(backend: Backend) -> None:
-    """Runs a backend on the batch sizes that one face asks for."""
+    """Runs a backend on one and on two crops, the batch sizes that one face needs."""
     for crops in (_blank(backend, 1), _blank(backend, 2)):
         for _ in range(2):
             backend.predict(crops)

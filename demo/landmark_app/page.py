@@ -1,4 +1,4 @@
-"""The page: its tabs, header and limits. What happens in a tab is in the tab's own file."""
+"""The Gradio page: header, tabs, and limits on what visitors may ask for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from landmark_app.tabs.photo import photo_tab
 from landmark_app.tabs.video import video_tab
 
 _HERE = Path(__file__).parent
-KEPT_S = 3600  # uploads and results
+KEPT_S = 3600  # seconds that uploads and results are kept
 _HEADER = """
 <header class="pf-header">
   <svg class="pf-logo" viewBox="0 0 48 48" aria-hidden="true">
@@ -42,11 +42,11 @@ element.querySelector(".pf-scheme").addEventListener("click", () => document.bod
 
 @dataclass(frozen=True)
 class Limits:
-    """What one visitor may ask for.
+    """Limits on videos and on the work of all visitors.
 
     Attributes:
         max_video_s: Longest video, in seconds.
-        max_jobs: Photos, videos and benchmarks at once, over all visitors; others wait.
+        max_jobs: Photos, videos and benchmarks processed at once, over all visitors; others wait.
     """
 
     max_video_s: float = 120
@@ -54,11 +54,11 @@ class Limits:
 
 
 def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr.Blocks:
-    """The page.
+    """Builds the page with all its tabs.
 
     Args:
-        places: Room for cameras.
-        folder: For uploads and results that can be downloaded; emptied by whoever made it.
+        places: Limits how many cameras are on at once.
+        folder: Where uploads and results are stored; the caller removes it.
     """
     with gr.Blocks(
         title="PFLD landmarks",
@@ -85,7 +85,7 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
 
 
 def launch_options() -> dict[str, Any]:
-    """How the page looks and what it shows in its footer, for ``launch``."""
+    """Options for ``launch``: theme, style sheet, footer, error messages."""
     return {
         "theme": make_theme(),
         "css_paths": [_HERE / "look" / "style.css"],

@@ -1,4 +1,8 @@
-"""Turns: how many frames are looked at at once, over all visitors."""
+"""Turns: a first-come, first-served semaphore that limits how many camera frames are processed at once.
+
+The limit is over all visitors. Each visitor has one frame in work at most, see
+:class:`landmark_app.camera.visitor.Visitor`.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,16 @@ from collections import deque
 
 
 class Turns:
-    """A context in which so many may be at once; the others come in as they came to it.
+    """A context that a limited number of threads may be in; others enter in the order they came.
 
-    Without, frames would share the processor in parts so small that all are late, and each would
+    Without a limit all frames would share the processor, so that all would be late, and each would
     need a detector of its own.
 
     Args:
-        at_once: How many, at least one.
+        at_once: Most threads at once, at least one.
 
     Raises:
-        ValueError: For fewer.
+        ValueError: For a limit below one.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -37,7 +41,7 @@ class Turns:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            if self._line:  # nobody who comes now may be quicker
+            if self._line:  # the turn passes on directly, so that no newcomer can take it
                 self._line.popleft().set()
             else:
                 self._free += 1

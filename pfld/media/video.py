@@ -1,19 +1,28 @@
-"""Reading of videos and cameras frame by frame as RGB, and writing of videos."""
+"""Video files through FFmpeg (PyAV): frames as RGB with their times, copies in H.264 with the sound."""
 
 from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+import av
 import cv2
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.stream import Disposition
+from av.video.reformatter import Colorspace
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pfld.media.containers import is_video_container
+from pfld.geometry import size_hw_of
+from pfld.media.frames import deinterlaced, upright_rgb
 
 MOST_PIXELS = 50_000_000  # of a frame; 8K has 33 million
 MOST_FRAMES_PER_SECOND = 999.0  # files that do not know their rate say 1000 and more
@@ -21,54 +30,67 @@ _USUAL_RATE = 25.0  # frames per second, if the rate is unknown
 _TIMED_FRAMES = 30  # whose times are used to measure an unknown rate
 _ENDS_EARLY = 0.01  # of the frames, at least two: so many may be missing in a complete video
 
-# Codecs by suffix; the first that OpenCV has an encoder for is used. Browsers play H.264 and VP8, but
-# not MPEG-4; VP8 takes ten times as long to write.
-_CODECS = {".mp4": ("avc1", "mp4v"), ".webm": ("VP80",)}
+# FFmpeg's demuxers of files that hold their video themselves: no playlists, lists or scripts, which
+# name other files, and no pictures.
+_FORMATS = (
+    "mov", "matroska", "avi", "flv", "ogg", "asf", "mpeg", "mpegts", "mpegvideo", "m4v", "h264", "hevc",
+    "vvc", "av1", "obu", "ivf", "mxf", "dv", "nut", "rm", "gxf", "wtv", "yuv4mpegpipe", "vc1", "dirac",
+)  # fmt: skip
+_SAFE = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "none"}
+
+_TICKS = 90_000  # a second, of the times in copies
+_COPIED_SOUND = ("aac", "mp3")  # what every player takes in MP4; other sound becomes AAC
+_HIGHEST_SOUND_RATE = 48_000  # samples a second
+_QUALITY = {"preset": "veryfast", "crf": "20"}  # of x264; a smaller crf is better and larger
 
 
 class VideoReader:
-    """An open video file or camera. Iterating gives its frames once, as ``(time_s, image_rgb)``.
+    """An open video file. Iterating gives its frames once, as ``(time_s, image_rgb)``.
 
-    Times are in seconds, and each is later than the one before: a file's own time stamps if it has any,
-    else the frame's index over ``rate``; for a camera the time since it was opened. Frames are
-    ``(H, W, 3)`` uint8, upright as the file's orientation says.
+    Times are in seconds, and each is later than the one before: the file's own time stamps, counted from
+    its start, or where it has none the frame's index over ``rate``. Frames are ``(H, W, 3)`` uint8, upright
+    and mirrored as the file says, with square pixels, without the comb of interlaced video, HDR in the
+    range of a screen. The file's content decides what it is, not its name, and nothing but this file is
+    opened.
 
     Attributes:
-        rate: Frames per second.
+        path: The file.
+        rate: Frames per second, on average.
         num_frames: Number of frames by the container, which may be wrong; None if unknown.
         num_read: Number of frames read so far.
         size_hw: Height and width of the first frame in pixels.
-
-    Args:
-        source: A file, or a camera's number.
+        about: Format and codec, for messages.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is not a video, has frames of more than 50 megapixels, there is no such
-            camera, or not one frame can be read.
+        ValueError: When it is not a video, has frames of more than 50 megapixels, or not one frame can be
+            read.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | int) -> None:
-        self._is_camera = isinstance(source, int)
-        self._capture = _opened(source)
-        found, first = self._capture.read()
-        if not found:
-            self._capture.release()
-            where = f"camera {source}" if isinstance(source, int) else os.fspath(source)
-            raise ValueError(f"{where} has no frame that can be read")
-        self._first = first
-        self._start_s = time.monotonic()
-        self._last_s = -math.inf
-        self.num_read = 0
-        self.size_hw: tuple[int, int] = first.shape[:2]
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        known = 0 < rate <= MOST_FRAMES_PER_SECOND
-        self.rate = (
-            rate if known else _USUAL_RATE if isinstance(source, int) else _measured_rate(source)
-        )
-        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        counted = known and not self._is_camera and 1 <= count < 1e9
-        self.num_frames = int(count) if counted else None
+    def __init__(self, source: str | os.PathLike[str]) -> None:
+        self.path = path = Path(source)
+        self._open = ExitStack()
+        try:
+            self._container = self._open.enter_context(opened(path))
+            self._stream = _video_stream(self._container, path)
+            self.about = (
+                f"{self._container.format.long_name}, {self._stream.codec_context.codec.long_name}"
+            )
+            self._start_s = (self._container.start_time or 0) / av.time_base
+            self._frames = deinterlaced(self._decoded())
+            self._aspect = float(self._stream.sample_aspect_ratio or 1)
+            self._first: av.VideoFrame | None = next(self._frames, None)
+            if self._first is None:
+                raise ValueError(f"{path} has no frame that can be read ({self.about})")
+            self._last_s = -math.inf
+            self.num_read = 0
+            self._first_rgb: NDArray[np.uint8] | None = upright_rgb(self._first, self._aspect)
+            self.size_hw = size_hw_of(self._first_rgb)
+            self.rate = _rate(self._stream, path)
+            self.num_frames = self._stream.frames or self._estimated_frames()
+        except BaseException:
+            self._open.close()
+            raise
 
     def __enter__(self) -> VideoReader:
         return self
@@ -77,12 +99,14 @@ class VideoReader:
         self.close()
 
     def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        frame_bgr, self._first = self._first, None
-        while frame_bgr is not None:
-            self._last_s = self._time_s()
+        frame, self._first = self._first, None
+        image, self._first_rgb = self._first_rgb, None
+        while frame is not None:
+            self._last_s = self._time_s(frame)
             self.num_read += 1
-            yield self._last_s, cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2RGB)
-            frame_bgr = self._capture.read()[1]
+            yield self._last_s, upright_rgb(frame, self._aspect) if image is None else image
+            image = None
+            frame = next(self._frames, None)
 
     @property
     def num_missing(self) -> int:
@@ -96,41 +120,96 @@ class VideoReader:
         return missing if min(missing, missing_s * self.rate) > tolerated else 0
 
     def close(self) -> None:
-        """Closes the file or camera."""
-        self._capture.release()
+        """Closes the file."""
+        self._open.close()
 
-    def _time_s(self) -> float:
-        """Time of the frame read last, in seconds."""
-        if self._is_camera:
-            time_s = time.monotonic() - self._start_s
-        else:
-            time_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """The frames that can be decoded; damaged packets are passed over."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):
+                return
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for frame in frames:
+                _require_size(frame.width, frame.height, self.path)
+                yield frame
+
+    def _time_s(self, frame: av.VideoFrame) -> float:
+        """Time of a frame from the start of the file, in seconds."""
+        time_s = math.nan if frame.time is None else frame.time - self._start_s
         if self.num_read == 0:
             return time_s if 0 <= time_s < math.inf else 0.0
         return time_s if self._last_s < time_s < math.inf else self._last_s + 1 / self.rate
 
+    def _estimated_frames(self) -> int | None:
+        if not self._container.duration or self._stream.average_rate is None:
+            return None
+        count = self._container.duration / av.time_base * self.rate
+        return round(count) if 1 <= count < 1e9 else None
+
 
 class VideoWriter:
-    """Writes a video file without sound. As a context manager it closes and checks the file.
+    """Writes an MP4 file in H.264. As a context manager it closes the file.
 
-    Codecs need even sides, so an odd last row or column is left out.
+    The codec needs even sides, so an odd last row or column is left out.
 
     Args:
-        path: Ends in .mp4, or in .webm for what every browser plays.
+        path: Ends in .mp4.
         size_hw: Of all frames; others are stretched to it.
-        rate: Frames per second.
+        rate: Frames per second, for frames that come without a time.
+        sound_of: A video file whose first sound track is copied, in step with times counted from its start.
 
     Raises:
-        ValueError: For another suffix, frames or a rate that no codec takes.
-        OSError: From :meth:`close`, when not all frames are in the file.
+        ValueError: For another suffix, frames or a rate that the codec does not take.
+        OSError: Here or later, when it cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], size_hw: tuple[int, int], rate: float) -> None:
-        self._path = os.fspath(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        size_hw: tuple[int, int],
+        rate: float,
+        *,
+        sound_of: str | os.PathLike[str] | None = None,
+    ) -> None:
         self._size_wh = size_hw[1], size_hw[0]
         self._even_hw = size_hw[0] // 2 * 2, size_hw[1] // 2 * 2
         self.num_written = 0
-        self._writer = _writer(self._path, self._even_hw, rate)
+        self._rate, self._last_tick = rate, -1
+        self._open = ExitStack()
+        height, width = self._even_hw
+        if Path(path).suffix.lower() != ".mp4":
+            raise ValueError(f"a video's name ends in .mp4, got {os.fspath(path)}")
+        if min(self._even_hw) < 2 or not 0 < rate < math.inf:
+            raise ValueError(
+                f"no video of {width} x {height} pixels, {rate:g} a second, can be written"
+            )
+        try:
+            # Through a file of our own, whose errors are Python's.
+            file = self._open.enter_context(open(path, "wb"))
+            self._container = self._open.enter_context(
+                av.open(
+                    file, "w", format="mp4", container_options={"movflags": "+negative_cts_offsets"}
+                )
+            )
+            fraction = Fraction(rate).limit_denominator(10_000) or Fraction(1, 10_000)
+            self._stream = self._container.add_stream("libx264", rate=fraction, options=_QUALITY)
+            context = self._stream.codec_context
+            context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+            context.time_base = Fraction(1, _TICKS)
+            context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+            self._sound: _Sound | None = None
+            if sound_of is not None:
+                self._sound = _Sound(Path(sound_of), self._container)
+                self._open.callback(self._sound.close)
+        except BaseException:
+            self._open.close()
+            raise
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -139,95 +218,179 @@ class VideoWriter:
         if kind is None:
             self.close()
         else:
-            self._writer.release()
+            self._give_up()
 
-    def write(self, image_rgb: NDArray[np.uint8]) -> None:
-        """Adds a frame ``(H, W, 3)`` uint8."""
+    def write(self, image_rgb: NDArray[np.uint8], time_s: float | None = None) -> None:
+        """Adds a frame ``(H, W, 3)`` uint8.
+
+        Args:
+            time_s: When it is shown, in seconds, later than the frame before; by default after one
+                frame's time.
+
+        Raises:
+            OSError: When it cannot be written.
+        """
         if image_rgb.shape[1::-1] != self._size_wh:
             image_rgb = cv2.resize(image_rgb, self._size_wh, interpolation=cv2.INTER_AREA)
         height, width = self._even_hw
-        self._writer.write(cv2.cvtColor(image_rgb[:height, :width], cv2.COLOR_RGB2BGR))
+        frame = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(image_rgb[:height, :width]), format="rgb24"
+        ).reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        time_s = self.num_written / self._rate if time_s is None else time_s
+        self._last_tick = max(round(time_s * _TICKS), self._last_tick + 1)
+        frame.pts, frame.time_base = self._last_tick, Fraction(1, _TICKS)
+        if self._sound is not None:
+            self._sound.write_until(time_s)
+        self._container.mux(self._stream.encode(frame))
         self.num_written += 1
 
     def close(self) -> None:
-        """Finishes the file and checks the number of its frames.
+        """Finishes the file.
 
         Raises:
-            OSError: If not all frames are in the file.
+            OSError: When it cannot be written.
         """
-        self._writer.release()
-        # OpenCV does not report frames that it could not write.
-        written = _capture(self._path)
-        count = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
-        written.release()
-        if count < self.num_written:
-            raise OSError(
-                f"{max(count, 0)} of {self.num_written} frames are in {self._path}; is the disk full?"
-            )
+        try:
+            self._container.mux(self._stream.encode(None))
+            if self._sound is not None:
+                self._sound.write_until(math.inf)
+            self._open.close()
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Closes what is open; what is half-written cannot be finished."""
+        try:
+            self._open.close()
+        except (OSError, av.error.FFmpegError):
+            pass
 
 
-def _opened(source: str | os.PathLike[str] | int) -> cv2.VideoCapture:
-    if isinstance(source, int):
-        camera = _capture(source)
-        if not camera.isOpened():
-            raise ValueError(f"there is no camera {source}, or another program uses it")
-        return camera
-    path = Path(source)
+class _Sound:
+    """The first sound track of a file, added to another as that one's video goes on."""
+
+    def __init__(self, path: Path, output: OutputContainer) -> None:
+        self._output = output
+        self._open = ExitStack()
+        container = self._open.enter_context(opened(path))
+        self._start_s = (container.start_time or 0) / av.time_base
+        self._packets = self._of(container)
+        self._next = next(self._packets, None)
+
+    def write_until(self, time_s: float) -> None:
+        """Adds what is heard up to a second after that time."""
+        while self._next is not None:
+            packet = self._next
+            at = packet.dts if packet.dts is not None else 0
+            if at * float(packet.time_base or 0) > time_s + 1:
+                return
+            self._output.mux(packet)
+            self._next = next(self._packets, None)
+
+    def close(self) -> None:
+        """Closes the file it comes from."""
+        self._open.close()
+
+    def _of(self, container: InputContainer) -> Iterator[av.Packet[Any]]:
+        """Packets for the output; sound that is damaged ends there."""
+        try:
+            if not container.streams.audio or container.streams.audio[0].codec_context is None:
+                return
+            stream = container.streams.audio[0]
+            copied = stream.codec_context.codec.canonical_name in _COPIED_SOUND
+            yield from self._copied(container, stream) if copied else self._aac(container, stream)
+        except av.error.FFmpegError:
+            return
+
+    def _copied(self, container: InputContainer, stream: AudioStream) -> Iterator[av.Packet[Any]]:
+        made = self._output.add_stream_from_template(stream)
+        yield from ()
+        for packet in container.demux(stream):
+            if packet.dts is None or packet.pts is None:
+                continue
+            shift = round(self._start_s / float(packet.time_base or 1))
+            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, made
+            yield packet
+
+    def _aac(self, container: InputContainer, stream: AudioStream) -> Iterator[av.Packet[Any]]:
+        rate = min(stream.rate, _HIGHEST_SOUND_RATE)
+        layout = "mono" if stream.channels == 1 else "stereo"
+        made = self._output.add_stream("aac", rate=rate, layout=layout)
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        for frame in container.decode(stream):
+            if frame.pts is not None:
+                frame.pts -= round(self._start_s / float(frame.time_base or 1))
+            for part in resampler.resample(frame):
+                yield from made.encode(part)
+        yield from made.encode(None)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """A media file, opened by its content and without opening any other.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it has none of the formats allowed, or is damaged.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"no video at {path}")
-    capture = _capture(os.fspath(path)) if is_video_container(path) else None
-    if capture is None or not capture.isOpened():
-        size = path.stat().st_size
-        raise ValueError(f"{path} is not a video that can be read ({size} bytes)")
-    width, height = (
-        capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-    )
-    if width * height > MOST_PIXELS:
-        capture.release()
+    with path.open("rb") as file:
+        try:
+            container = av.open(
+                file, "r", container_options=_SAFE, io_open=_refuse, metadata_errors="replace"
+            )
+        except (av.error.FFmpegError, OSError) as error:
+            size = path.stat().st_size
+            raise ValueError(f"{path} is not a video that can be read ({size} bytes)") from error
+        with container:
+            yield container
+
+
+def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:
+    raise PermissionError(f"a media file asks for {url}, which is not opened")
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first stream of moving pictures, which can be decoded and has frames of a size that is allowed."""
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise ValueError(f"{path} has no video in it ({container.format.long_name})")
+    stream = streams[0]
+    if stream.codec_context is None:
         raise ValueError(
-            f"{path} has frames of {width:.0f} x {height:.0f} pixels; {MOST_PIXELS // 10**6} "
-            "megapixels are the most"
+            f"{path} has video of a codec that is not known here ({container.format.long_name})"
         )
-    return capture
+    _require_size(stream.codec_context.width, stream.codec_context.height, path)
+    # On several threads, frames come a few packets later and faster.
+    stream.thread_type = "AUTO"
+    return stream
 
 
-def _capture(source: str | int) -> cv2.VideoCapture:
-    _hush()
-    # Other backends may read a name with a % as a sequence of pictures.
-    capture = cv2.VideoCapture(source, cv2.CAP_ANY if isinstance(source, int) else cv2.CAP_FFMPEG)
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # the default depends on the release
-    return capture
+def _require_size(width: int, height: int, path: Path) -> None:
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f"{path} has frames of {width} x {height} pixels; {MOST_PIXELS // 10**6} megapixels are the most"
+        )
 
 
-def _writer(path: str, size_hw: tuple[int, int], rate: float) -> cv2.VideoWriter:
-    _hush()
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in _CODECS:
-        raise ValueError(f"a video's name ends in {' or '.join(_CODECS)}, got {path}")
-    if min(size_hw) > 0 and rate > 0:
-        for codec in _CODECS[suffix]:
-            # MPEG-4 divides a second into at most 65535 parts, which is too few for some odd rates.
-            for tried in (rate, max(round(rate), 1)):
-                fourcc = cv2.VideoWriter.fourcc(*codec)
-                writer = cv2.VideoWriter(path, fourcc, float(tried), size_hw[::-1])
-                if writer.isOpened():
-                    return writer
-    height, width = size_hw
-    raise ValueError(f"no video of {width} x {height} pixels, {rate:g} a second, can be written")
+def _rate(stream: VideoStream, path: Path) -> float:
+    rate = float(stream.average_rate or 0)
+    return rate if 0 < rate <= MOST_FRAMES_PER_SECOND else _measured_rate(path)
 
 
-def _hush() -> None:
-    """Silences OpenCV and FFmpeg on standard error; their errors are raised or tolerated here."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, with the first video
-    cv2.setLogLevel(0)
-
-
-def _measured_rate(path: str | os.PathLike[str]) -> float:
+def _measured_rate(path: Path) -> float:
     """Frames per second by the time stamps of a file's first frames."""
-    capture = _capture(os.fspath(path))
     times_s: list[float] = []
-    while len(times_s) < _TIMED_FRAMES and capture.grab():
-        times_s.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-    capture.release()
-    steps_s = [step for step in np.diff(times_s).tolist() if step > 1 / MOST_FRAMES_PER_SECOND]
+    with opened(path) as container:
+        try:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.pts is not None:
+                    times_s.append(packet.pts * float(packet.time_base or 0))
+                if len(times_s) == _TIMED_FRAMES:
+                    break
+        except av.error.FFmpegError:
+            pass
+    steps_s = [s for s in np.diff(sorted(times_s)).tolist() if s > 1 / MOST_FRAMES_PER_SECOND]
     return 1 / median(steps_s) if steps_s else _USUAL_RATE

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pfld.draw import draw_faces
 from pfld.geometry import size_hw_of
 from pfld.interruption import Interruption
+from pfld.media.camera import CameraReader
 from pfld.media.pictures import read_picture
 from pfld.media.video import VideoReader, VideoWriter
 from pfld.prediction.folder import PredictionFolder
@@ -26,7 +27,6 @@ from pfld.runtime.face import Face
 from pfld.tracking.tracker import FaceTracker, Landmarker
 
 _JPEG_QUALITY = 95
-_CAMERA_RATE = 30.0  # frames per second of a recording at most
 
 _WriteFrame = Callable[[NDArray[np.uint8], list[Face], float], None]
 
@@ -210,24 +210,19 @@ class _Run:
             self._warn(problem)
 
     @contextmanager
-    def _copy_of(self, source: Source, reader: VideoReader) -> Iterator[_WriteFrame]:
+    def _copy_of(self, source: Source, reader: VideoReader | CameraReader) -> Iterator[_WriteFrame]:
         """A function that adds a frame with its faces to the annotated copy, given its time."""
         if not self._options.pictures:
             yield lambda frame, faces, time_s: None
             return
-        is_camera = source.kind == "camera"
-        rate = min(reader.rate, _CAMERA_RATE) if is_camera else reader.rate
+        sound = None if isinstance(source.location, int) else source.location
         with (
             self._folder.writing(source.target) as partial,
-            VideoWriter(partial, reader.size_hw, rate) as writer,
+            VideoWriter(partial, reader.size_hw, reader.rate, sound_of=sound) as writer,
         ):
 
             def write(frame: NDArray[np.uint8], faces: list[Face], time_s: float) -> None:
-                drawn = draw_faces(frame, faces, **self._options.drawing())
-                # Frames of a camera come at irregular times: they are repeated or dropped.
-                due = round(time_s * rate) + 1 - writer.num_written if is_camera else 1
-                for _ in range(due):
-                    writer.write(drawn)
+                writer.write(draw_faces(frame, faces, **self._options.drawing()), time_s)
 
             yield write
 
@@ -244,8 +239,10 @@ class _Interrupted(Exception):
     """The run was interrupted within a source."""
 
 
-def _opened(source: Source) -> VideoReader:
+def _opened(source: Source) -> VideoReader | CameraReader:
     try:
+        if isinstance(source.location, int):
+            return CameraReader(source.location)
         return VideoReader(source.location)
     except OSError as error:
         raise _Unreadable(error) from error

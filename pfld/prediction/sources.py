@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import mimetypes
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pfld.media.signatures import media_kind
+
 # Suffixes looked for in folders. HEIC pictures are among them to be reported if they cannot be read.
 PICTURE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .heic .heif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
+    ".apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpg .jpx .mpo .pbm .pgm .png "
+    ".pnm .ppm .tif .tiff .webp".split()
 )
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv".split()
+    ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2t .m2ts .m2v .m4s .m4v .mkv "
+    ".mod .mov .mp4 .mpe .mpeg .mpg .mts .mxf .ogm .ogv .qt .rm .rmvb .tod .ts .vob .webm .wmv .wtv "
+    ".y4m".split()
 )
+# Videos have these, and other files as well: TypeScript, modules, text.
+_SHARED_SUFFIXES = frozenset(".dv .m4s .mod .qt .rm .tod .ts".split())
 _COPIED_AS_THEY_ARE = {"picture": {".jpg", ".jpeg", ".png"}, "video": {".mp4"}}
 _OTHERWISE = {"picture": ".png", "video": ".mp4"}
 
@@ -51,7 +59,7 @@ class Source:
 def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[str]]:
     """The sources that ``paths`` name, each once, and a line for each problem with a path.
 
-    Folders and their subfolders are searched by suffix and in order of names, without hidden files and
+    Folders and their subfolders are searched in order of names, without hidden files and
     ``out``. Annotated copies are placed in the folder structure of the files.
 
     Args:
@@ -115,15 +123,14 @@ def _source(location: Path | int, bases: list[str]) -> Source:
         target = Path(os.path.relpath(path, os.path.commonpath(bases)))
     except ValueError:  # they are on several drives
         target = Path(location.name)
-    suffix = location.suffix.lower()
-    kind: Literal["picture", "video"] = "video" if suffix in VIDEO_SUFFIXES else "picture"
+    kind, suffix = _kind(location), location.suffix.lower()
     if suffix not in _COPIED_AS_THEY_ARE[kind]:
         target = target.with_name(target.name + _OTHERWISE[kind])
     return Source(kind, location, target)
 
 
 def _files_in(folder: Path, out: Path, problems: list[str]) -> Iterator[Path]:
-    """Pictures and videos in a folder, unless hidden, by suffix."""
+    """Pictures and videos in a folder, unless hidden."""
 
     def note(error: OSError) -> None:
         problems.append(f"{printable(error.filename)}: {error.strerror or error}")
@@ -151,8 +158,26 @@ def _matches(pattern: str, out: Path, problems: list[str]) -> Iterator[Path]:
             yield path
 
 
+def _kind(path: Path) -> Literal["picture", "video"]:
+    """By content, or by name where the content is of no kind known or cannot be read."""
+    try:
+        kind = media_kind(path)
+    except OSError:
+        kind = None
+    return kind or ("video" if path.suffix.lower() in VIDEO_SUFFIXES else "picture")
+
+
 def _looks_right(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES
+    """By name; by content where the name says nothing, as of downloads without a suffix."""
+    suffix = path.suffix.lower()
+    if suffix in PICTURE_SUFFIXES | VIDEO_SUFFIXES - _SHARED_SUFFIXES:
+        return True
+    try:
+        if suffix in _SHARED_SUFFIXES:
+            return media_kind(path) is not None
+        return mimetypes.guess_type(path.name)[0] is None and media_kind(path) is not None
+    except OSError:
+        return False
 
 
 def _inside(path: Path, folder: Path) -> bool:

@@ -7,15 +7,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pfld.data.face_set import load_face_set
+from support.damage import flip
 from support.full_disk import full_disk
 
 resource = pytest.importorskip("resource")  # POSIX
-
-
-def flip(path, position):
-    data = bytearray(path.read_bytes())
-    data[position] ^= 0xFF
-    path.write_bytes(data)
 
 
 def test_cache_without_room_is_one_error_and_leaves_nothing(wflw, tmp_path):

@@ -8,7 +8,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +15,9 @@ from pfld.draw import GROUP_COLORS
 from pfld.landmarks import WFLW_98
 from pfld.media.video import VideoWriter
 from pfld.weights.shipped import shipped_networks
+from support.damage import cut
 from support.fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
+from support.motion_jpeg import motion_jpeg
 from support.paths import ROOT
 
 PATIENCE_MS = 60_000
@@ -276,12 +277,8 @@ def test_a_video_goes_in_and_comes_back_annotated(visit, tmp_path):
 
 
 def test_of_a_broken_video_the_page_says_so(visit, tmp_path):
-    path = tmp_path / "broken.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 15, (640, 480))
-    for index in range(30):
-        writer.write(portrait(index / 30))
-    writer.release()
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    frames = (portrait(index / 30) for index in range(30))
+    path = cut(motion_jpeg(tmp_path / "broken.avi", frames, 15), 0.5)
     page = visit("Video")
     page.set_input_files("#video-in input[type=file]", path)
     page.wait_for_selector("#video-in .file-preview")

@@ -9,12 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from pfld.media.pictures import as_rgb, read_image, read_picture
+from support.bad_pictures import chunk
 
 RGB = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(rows, *, bits, color, size_wh):

@@ -136,7 +136,7 @@ def test_smoothing_can_be_left_out(tmp_path):
 def test_videos_keep_rate_size_and_length(tmp_path):
     run(video(tmp_path / "a.mp4", rate=29.97), tmp_path / "out")
     with VideoReader(tmp_path / "out/a.mp4") as reader:
-        assert reader.rate == pytest.approx(29.97) and reader.size_hw == SIZE_HW
+        assert reader.rate == pytest.approx(29.97, rel=1e-4) and reader.size_hw == SIZE_HW
         images = [image.astype(int) for _, image in reader]
     assert len(images) == 10
     assert all((np.abs(image - image[0, 0]) > 30).any() for image in images)
@@ -486,9 +486,9 @@ class Camera:
 
 
 def test_a_camera_is_recorded_until_ctrl_c(tmp_path, monkeypatch):
-    camera, opened = Camera(), cv2.VideoCapture
-    monkeypatch.setattr("pfld.media.video.time.monotonic", lambda: camera.now_s)
-    monkeypatch.setattr(cv2, "VideoCapture", lambda s, api: camera if s == 1 else opened(s, api))
+    camera = Camera()
+    monkeypatch.setattr("pfld.media.camera.time.monotonic", lambda: camera.now_s)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number, api: camera)
     photo(tmp_path / "a.jpg")
     out = tmp_path / "out"
     landmarker = KnowingLandmarker(interrupt_after=21)
@@ -499,8 +499,7 @@ def test_a_camera_is_recorded_until_ctrl_c(tmp_path, monkeypatch):
     assert len(lines) == summary.frames == 20
     assert {line["source"] for line in lines} == {Path(name).stem}
     with VideoReader(out / name) as reader:
-        assert reader.rate == 30
-        assert_allclose(reader.num_frames, 30 * lines[-1]["time_s"], atol=3)
+        assert_allclose([t for t, _ in reader], [line["time_s"] for line in lines], atol=1e-3)
 
 
 @pytest.mark.parametrize("text, number", [("-", 0), ("0", 0), ("12", 12)])

@@ -12,15 +12,11 @@ import torch
 from numpy.testing import assert_allclose
 
 from pfld.export.onnx import export_onnx
-from pfld.preprocess import Preprocessing
 from pfld.runtime.backends import load_backend, load_own_backend, torch_threads
 from pfld.weights import save_weights
-from pfld.weights.metadata import WeightMetadata
 from pfld.weights.shipped import BACKENDS, find_weights
+from support.networks import METADATA
 
-METADATA = WeightMetadata(
-    "ghostone", Preprocessing(input_size=96), width_multiplier=0.25, num_conv_branches=2
-)
 OWN = ("train-time", "reparameterized", "onnx")
 
 

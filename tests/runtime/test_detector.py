@@ -14,11 +14,9 @@ from numpy.testing import assert_allclose
 
 from pfld.runtime import detector as module
 from pfld.runtime.detector import DetectedFace, FaceDetector
+from support.portrait import EYES, turned_portrait
 
 pytest.importorskip("mediapipe")
-
-EYES = np.array([[203.5, 102.5], [245.5, 107.5]])  # pupils in the portrait, by hand
-HEAD = (226, 120)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +52,7 @@ def test_the_portrait_has_one_face_with_its_eyes_where_they_are(detector, portra
 
 @pytest.mark.parametrize("degrees", range(0, 360, 30))
 def test_thorough_finds_a_head_at_any_roll_the_right_way_up(detector, portrait, degrees):
-    # cv2 turns counter-clockwise.
-    matrix = cv2.getRotationMatrix2D(HEAD, -degrees, 1.0)
-    matrix[:, 2] += np.array([300, 260]) - HEAD
-    turned = cv2.warpAffine(portrait, matrix, (640, 480))
-    expected = EYES @ matrix[:, :2].T + matrix[:, 2]
+    turned, expected = turned_portrait(portrait, degrees)
     (face,) = detector(turned, thorough=True)
     assert_allclose(face.eyes, expected, atol=8)
     own_roll = math.atan2(*(EYES[1] - EYES[0])[::-1])

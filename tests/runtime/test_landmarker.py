@@ -18,9 +18,8 @@ from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.detector import DetectedFace
 from pfld.weights.metadata import WeightMetadata
 from support.paths import PORTRAIT
+from support.portrait import EYES, turned_portrait
 
-EYES = np.array([[203.5, 102.5], [245.5, 107.5]])  # pupils in the portrait, by hand
-HEAD = (226, 120)
 SHAPE = head_points()[:, :2]
 SHAPE = (SHAPE - (SHAPE.min(axis=0) + SHAPE.max(axis=0)) / 2) / np.ptp(SHAPE, axis=0).max()
 
@@ -137,11 +136,9 @@ def test_the_portrait_has_its_landmarks_where_its_eyes_are(landmarker, portrait)
 
 @pytest.mark.parametrize("degrees", range(0, 360, 45))
 def test_a_tilted_head_does_as_well_as_an_upright_one(landmarker, portrait, degrees):
-    matrix = cv2.getRotationMatrix2D(HEAD, -degrees, 1.0)
-    matrix[:, 2] += np.array([300, 260]) - HEAD
-    image = cv2.warpAffine(portrait, matrix, (640, 480))
+    image, expected = turned_portrait(portrait, degrees)
     (face,) = landmarker(image)
-    assert_allclose(pupils(face), EYES @ matrix[:, :2].T + matrix[:, 2], atol=7)
+    assert_allclose(pupils(face), expected, atol=7)
     roll = math.remainder(face.pose.roll - degrees, 360)
     assert abs(roll) < 20
 

@@ -2,11 +2,12 @@
 
 import struct
 
-import cv2
 import numpy as np
 
 from pfld.media.video import VideoWriter
 from support.bad_pictures import PIXELS, SIDE, encoded
+from support.damage import holding
+from support.motion_jpeg import motion_jpeg
 
 
 def mp4(path, count=12, rate=25.0):
@@ -16,13 +17,8 @@ def mp4(path, count=12, rate=25.0):
 
 
 def avi(path, count=12):
-    """Frames stand one after the other, so that files are readable up to any place."""
-    as_avi = path.with_suffix(".avi")
-    writer = cv2.VideoWriter(str(as_avi), cv2.VideoWriter_fourcc(*"MJPG"), 25, (SIDE, SIDE))
-    for index in range(count):
-        writer.write(np.roll(PIXELS, index, axis=1))
-    writer.release()
-    as_avi.replace(path)
+    frames = (np.roll(PIXELS, index, axis=1) for index in range(count))
+    motion_jpeg(path.with_suffix(".avi"), frames, 25).replace(path)
 
 
 def changed(make, change):
@@ -33,10 +29,6 @@ def changed(make, change):
         path.write_bytes(change(path.read_bytes()))
 
     return write
-
-
-def holding(data):
-    return lambda path: path.write_bytes(data)
 
 
 def rated(scale, rate):

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pfld.preprocess import Preprocessing
 from pfld.weights import WeightMetadata, save_weights
+from support.damage import cut, holding
 
 METADATA = WeightMetadata("pfld", Preprocessing(96), width_multiplier=0.25)
 
@@ -81,23 +82,18 @@ def graph(path, *, place=None, batch="N"):
     path.write_bytes(model.SerializeToString())
 
 
-def cut(make, part):
+def cut_after(make, part):
     def write(path):
         make(path)
-        data = path.read_bytes()
-        path.write_bytes(data[: int(part * len(data))])
+        cut(path, part)
 
     return write
-
-
-def holding(data):
-    return lambda path: path.write_bytes(data)
 
 
 NO_WEIGHTS = {
     "zero-byte.safetensors": holding(b""),
     "text.safetensors": holding(b"no weights\n" * 50),
-    "truncated.safetensors": cut(safetensors, 0.9),
+    "truncated.safetensors": cut_after(safetensors, 0.9),
     "endless-header.safetensors": holding(struct.pack("<Q", 2**62) + b"{}"),
     "other-network.safetensors": saying(network="ghostnet"),
     "not-finite.safetensors": saying(crop_scale="nan"),
@@ -105,7 +101,7 @@ NO_WEIGHTS = {
     "deep.safetensors": saying(metrics="[" * 100_000),
     "zero-byte.pth": holding(b""),
     "text.pth": holding(b"no weights\n" * 50),
-    "truncated.pth": cut(lambda path: torch.save(state(), path), 0.9),
+    "truncated.pth": cut_after(lambda path: torch.save(state(), path), 0.9),
     "code.pth": checkpoint({"extra": Payload()}),
     "packed.pth": packed,
     "numbered.pth": checkpoint({7: torch.zeros(1)}),
@@ -113,7 +109,7 @@ NO_WEIGHTS = {
     "list.pth": lambda path: torch.save([torch.zeros(1)], path),
     "zero-byte.onnx": holding(b""),
     "text.onnx": holding(b"no weights\n" * 50),
-    "truncated.onnx": cut(graph, 0.7),
+    "truncated.onnx": cut_after(graph, 0.7),
     "elsewhere.onnx": lambda path: graph(path, place="../secret.bin"),
     "absolute.onnx": lambda path: graph(path, place="/etc/hostname"),
     "one-crop.onnx": lambda path: graph(path, batch=7),

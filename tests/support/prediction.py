@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -17,6 +16,8 @@ from pfld.media.video import VideoWriter
 from pfld.prediction.options import PredictionOptions
 from pfld.prediction.run import PredictionProgress, predict
 from pfld.runtime.face import Face
+from support.damage import cut
+from support.motion_jpeg import motion_jpeg
 
 SIZE_HW = (96, 128)
 SHAPE = head_points()[:, :2].astype(np.float32)
@@ -101,14 +102,8 @@ def video(path, count=10, rate=10.0):
 
 def damaged_video(path, count=40, part=0.5):
     rng = np.random.default_rng(0)
-    fourcc = cv2.VideoWriter_fourcc(*"MJPG")
-    writer = cv2.VideoWriter(str(path), fourcc, 12.5, SIZE_HW[::-1])
-    for _ in range(count):
-        writer.write(rng.integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8))
-    writer.release()
-    data = path.read_bytes()
-    path.write_bytes(data[: int(part * len(data))])
-    return path
+    frames = (rng.integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8) for _ in range(count))
+    return cut(motion_jpeg(path, frames), part)
 
 
 def run(paths, out, landmarker=None, **options):

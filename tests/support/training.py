@@ -10,6 +10,10 @@ SMALL = [
     "--input-size", "96", "--batch-size", "8", "--validation-fraction", "0.1",
     "--synthetic-faces", "120",
 ]  # fmt: skip
+SMALL_CONFIG = {
+    "data": "synthetic", "width_multiplier": 0.25, "num_conv_branches": 1, "input_size": 96,
+    "batch_size": 8, "validation_fraction": 0.1, "synthetic_faces": 60, "faces": 64,
+}  # fmt: skip
 
 
 def run(out, *options):

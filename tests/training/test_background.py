@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from test_steps import SMALL
 from torch.testing import assert_close
 
 from pfld import build_network
@@ -13,6 +12,7 @@ from pfld.training.background import fit_no_face_, no_faces
 from pfld.training.config import TrainingConfig
 from pfld.training.faces import training_faces
 from pfld.training.trainer import Trainer
+from support.training import SMALL_CONFIG
 
 PIXELS = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
 
@@ -26,7 +26,7 @@ def network_with_head():
 
 @pytest.fixture(scope="module")
 def trainer():
-    config = TrainingConfig(**SMALL | {"head": "heatmap", "synthetic_faces": 400})
+    config = TrainingConfig(**SMALL_CONFIG | {"head": "heatmap", "synthetic_faces": 400})
     return Trainer(config, training_faces(config, print), Accelerator(cpu=True))
 
 

@@ -14,12 +14,7 @@ from pfld.training.faces import training_faces
 from pfld.training.schedule import in_float32
 from pfld.training.step import BatchesAhead, CapturedUpdate, StepInputs
 from pfld.training.trainer import Trainer
-from support.training import newest, run
-
-SMALL = {
-    "data": "synthetic", "width_multiplier": 0.25, "num_conv_branches": 1, "input_size": 96,
-    "batch_size": 8, "validation_fraction": 0.1, "synthetic_faces": 60, "faces": 64,
-}  # fmt: skip
+from support.training import SMALL_CONFIG, newest, run
 
 
 class ReplayedUpdate(CapturedUpdate):
@@ -40,11 +35,11 @@ class ReplayedUpdate(CapturedUpdate):
 
 @pytest.fixture(scope="module")
 def faces():
-    return training_faces(TrainingConfig(**SMALL), print)
+    return training_faces(TrainingConfig(**SMALL_CONFIG), print)
 
 
 def trained(faces, steps=6, *, captured=False, **options):
-    trainer = Trainer(TrainingConfig(**SMALL | options), faces, Accelerator(cpu=True))
+    trainer = Trainer(TrainingConfig(**SMALL_CONFIG | options), faces, Accelerator(cpu=True))
     if captured:
         trainer._wrap = ReplayedUpdate
     for _ in range(steps):

@@ -19,6 +19,7 @@ from pfld.data.wflw_writer import write_wflw_layout
 from pfld.files import prepare_folder, write_whole
 from pfld.synthetic.faces import synthetic_faces
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
+from support.damage import flip
 from support.full_disk import full_disk
 
 resource = pytest.importorskip("resource")  # POSIX
@@ -154,12 +155,6 @@ def test_cache_that_cannot_be_written_names_the_option(tmp_path, capsys):
 
 
 # Damaged and half-written files
-
-
-def flip(path, position):
-    data = bytearray(path.read_bytes())
-    data[position] ^= 0xFF
-    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])

@@ -1,1 +1,1 @@
-"""The Benchmark tab's measurements."""
+"""Measurements for the Benchmark tab."""

@@ -1,4 +1,4 @@
-"""Every network in every mode on this machine: latency, size, memory."""
+"""Benchmark of every network in every mode on this machine: latency, size, memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _ROUNDS = 3
 
 @dataclass
 class BenchmarkReport:
-    """How far a benchmark is, and what was measured.
+    """Progress and results of a benchmark.
 
     Attributes:
-        total: Choices to measure.
-        current: The one that is next; None at the end.
-        speeds: Of the choices that are done.
-        memory_mib: Largest resident memory of a process that does nothing else; left out where the system
-            does not tell.
-        problems: Why choices were passed over.
+        total: Number of choices to measure.
+        current: The choice that is measured next; None at the end.
+        speeds: Results of the choices that are done.
+        memory_mib: Peak resident memory of a process that only runs the choice; left out where it could
+            not be measured.
+        problems: For each choice that could not be measured, the choice and why.
     """
 
     total: int
@@ -33,14 +33,14 @@ class BenchmarkReport:
 
     @property
     def done(self) -> int:
-        """Choices that are done or passed over."""
+        """Number of choices that were measured or could not be."""
         return len(self.speeds) + len(self.problems)
 
 
 def on_benchmark(models: Models) -> Iterator[BenchmarkReport]:
-    """Measures choice after choice and reports before each, and at the end.
+    """Measures one choice after another; yields the report before each and at the end.
 
-    Closing the iterator ends the work.
+    Closing the iterator stops the benchmark.
     """
     choices = models.choices()
     report = BenchmarkReport(len(choices))

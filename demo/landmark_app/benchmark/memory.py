@@ -1,4 +1,4 @@
-"""Memory of a process that does nothing but find landmarks: ``python memory.py NETWORK MODE``."""
+"""Peak memory of a network, measured in a process of its own: ``python memory.py NETWORK MODE``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import subprocess
 import sys
 import threading
 
-_CALLS = 5
-_GIVEN_UP_S = 120
+_CALLS = 5  # of the network
+_GIVEN_UP_S = 120  # seconds for the whole process
 
 
 def measure_memory(network: str, mode: str) -> float | None:
-    """Largest resident memory of such a process, in MiB; None where that cannot be told."""
+    """Peak resident memory in MiB of a process that only runs this network; None if that fails."""
     command = [sys.executable, __file__, network, mode, "--with-input"]
-    theirs, ours = os.pipe()  # ours is closed when this process ends, in whatever way
+    theirs, ours = os.pipe()  # however this process ends, ours is closed then, and the other ends
     try:
         output = subprocess.run(
             command,
@@ -39,12 +39,12 @@ def _end_with_input() -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Computes one face a few times and prints this process's largest resident memory in MiB."""
+    """Runs a network a few times and prints this process's peak resident memory in MiB."""
     parser = argparse.ArgumentParser(prog="memory.py", description=main.__doc__)
-    parser.add_argument("network", help="shipped weights, by name")
+    parser.add_argument("network", help="name of shipped weights")
     parser.add_argument("mode", help="backend")
     parser.add_argument(
-        "--with-input", action="store_true", help="end when standard input does (default: no)"
+        "--with-input", action="store_true", help="end when standard input ends (default: no)"
     )
     arguments = parser.parse_args(argv)
     if arguments.with_input:

@@ -1,4 +1,4 @@
-"""Admission: how many pages may have their camera on at once, and how many frames each."""
+"""Admission: limits how many visitors have a camera on at once, and how many frames each has on its way."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 GONE_AFTER_S = 5.0
-FRAMES_AT_ONCE = 2  # of one page, as live.js has it
+FRAMES_AT_ONCE = 2  # of one page; live.js sends no more
 
 
 class Admission:
-    """Lets in so many pages; one that has been silent for five seconds has left.
+    """Places for pages with a camera. A page that sends no frame for five seconds loses its place.
 
     Args:
-        places: How many, at least one.
+        places: Most pages at once, at least one.
 
     Raises:
-        ValueError: For fewer.
+        ValueError: For no place at all.
     """
 
     def __init__(self, places: int) -> None:
@@ -31,13 +31,13 @@ class Admission:
         self._lock = threading.Lock()
 
     def enter(self, page: str, now_s: float | None = None) -> None:
-        """Notes that a page is there.
+        """Takes a place for a page, or keeps the one it has.
 
         Args:
-            now_s: Of a clock that never goes back; by default this process's.
+            now_s: Time of a monotonic clock, in seconds; by default now.
 
         Raises:
-            ValueError: When all places are taken; the message is for the page.
+            ValueError: When all places are taken; the message is shown to the visitor.
         """
         now_s = time.monotonic() if now_s is None else now_s
         with self._lock:
@@ -51,10 +51,10 @@ class Admission:
 
     @contextmanager
     def frame(self, page: str) -> Iterator[bool]:
-        """A context for one frame of a page; False where that has two on their way already.
+        """A context for one frame of a page; yields False if the page has two in work already.
 
         Raises:
-            ValueError: As :meth:`enter` has it.
+            ValueError: As :meth:`enter`.
         """
         self.enter(page)
         with self._lock:

@@ -1,4 +1,4 @@
-"""The answer to a frame that a page sends: faces as JSON, or what went wrong."""
+"""Answers to camera frames that a page sends: faces as JSON, or an error message."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ def answer(
     body: DataWithFiles,
     look: Callable[..., dict[str, Any]],
 ) -> dict[str, Any]:
-    """What a page gets for a frame it sent: what ``look`` makes of it, or "error" and what to do.
+    """The answer to one frame of a page: that of ``look``, only "late", or only "error", a message.
+
+    Nothing is raised for what a page sends. A frame is late if its page has two in work already.
 
     Args:
-        state: Where the page's visitor is kept.
-        look: Takes the visitor, the frame, when it was taken, and settings.
+        state: Holds the visitor of each page.
+        places: Admits the page.
+        body: Its data has "session_hash", "settings", "frame" and "time_s".
+        look: Takes visitor, frame, time and settings; returns JSON values.
     """
     try:
         data = body.data
@@ -41,7 +45,7 @@ def answer(
 
 
 def read_settings(text: object) -> dict[str, Any]:
-    """Settings as a page sends them.
+    """The settings that a page sends, from their JSON text.
 
     Raises:
         ValueError: For anything but a JSON object.

@@ -1,4 +1,4 @@
-"""Faces in frames of a camera: plain values in and out, without Gradio."""
+"""Face tracking in camera frames for the app: plain values in and out, without Gradio."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def on_frame(
     time_s: float,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The faces in a visitor's next frame, as JSON takes it.
+    """The faces in a visitor's next frame, as JSON values.
 
     Args:
         image_rgb: ``(H, W, 3)`` uint8; None and frames of a few pixels have no faces.
-        time_s: When it was taken, in seconds from anywhere.
+        time_s: When the frame was taken, in seconds from any start.
         settings: "network", "mode", "smoothing" and "max_faces".
 
     Returns:
         "faces", the milliseconds "network_ms" and "server_ms", and "jitter", a fraction of the face's
-        size; or, for a frame that comes after a later one, only "late".
+        size; or only "late", if a later frame was processed before.
 
     Raises:
-        ValueError: For settings or a time that make no sense.
+        ValueError: For settings or a time out of range, or a network that cannot be loaded.
     """
     return _follow(models, visitor, image_rgb, time_s, settings)[1]
 
@@ -53,13 +53,13 @@ def on_streamed_frame(
     settings: Mapping[str, Any],
     drawing: Drawing,
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """A visitor's next frame with its faces drawn on a copy, and what :func:`on_frame` says of it.
+    """A copy of a visitor's next frame with its faces drawn on it, and the answer of :func:`on_frame`.
 
     Args:
-        image_rgb, time_s, settings: As :func:`on_frame` takes them.
+        image_rgb, time_s, settings: As for :func:`on_frame`.
 
     Raises:
-        ValueError: As :func:`on_frame` has it.
+        ValueError: As :func:`on_frame`.
     """
     faces, answer = _follow(models, visitor, image_rgb, time_s, settings)
     return drawing(image_rgb, faces), answer
@@ -72,18 +72,18 @@ def on_pair_frame(
     time_s: float,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A visitor's next frame through two networks, on the same crops and not smoothed.
+    """The faces in a visitor's next frame from two networks, on the same crops and not smoothed.
 
     Args:
-        image_rgb, time_s: As :func:`on_frame` takes them.
+        image_rgb, time_s: As for :func:`on_frame`.
         settings: "first" and "second", each a choice as text, and "max_faces".
 
     Returns:
-        "panes" with two lists of faces, "network_ms" with two latencies, "server_ms", "largest_px" and
-        "mean_px"; or, for a frame that comes after a later one, only "late".
+        "panes" with two lists of faces, "network_ms" with two latencies, "server_ms", and the distances
+        "largest_px" and "mean_px"; or only "late", if a later frame was processed before.
 
     Raises:
-        ValueError: For settings or a time that make no sense.
+        ValueError: As :func:`on_frame`.
     """
     first, second = (Choice.parse(settings.get(name, "")) for name in ("first", "second"))
     finder = models.preferred(first.network)
@@ -139,7 +139,7 @@ def _follow(
 
 
 def _limits(settings: Mapping[str, Any], time_s: float) -> tuple[int, float]:
-    """The number of faces and the time, as numbers that make sense."""
+    """The number of faces and the time, checked."""
     try:
         max_faces, time_s = int(settings.get("max_faces", 1)), float(time_s)
     except (TypeError, ValueError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""Frames of a camera as they come from a page, and faces as they go back."""
+"""Camera frames as JPEG data URLs, decoded and encoded; faces as JSON for the page."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from PIL import Image
 from pfld.draw import head_axes, sureness_of
 from pfld.runtime.face import Face
 
-MOST_FRAME_LENGTH = 5_000_000  # letters of its data URL
+MOST_FRAME_LENGTH = 5_000_000  # characters of a data URL
 MOST_FRAME_SIDE = 1920  # pixels
 _JPEG_QUALITY = 85
 
 
 def decode_frame(data_url: str) -> NDArray[np.uint8]:
-    """A camera's frame ``(H, W, 3)`` uint8 RGB from "data:image/jpeg;base64," and a JPEG file.
+    """A frame ``(H, W, 3)`` uint8 RGB from a data URL: "data:image/jpeg;base64," and a JPEG file.
 
     Raises:
-        ValueError: For no JPEG file, or one that is too large.
+        ValueError: For anything but a JPEG file, or one that is too large.
     """
     if len(data_url) > MOST_FRAME_LENGTH:
         raise ValueError(f"a frame has at most {MOST_FRAME_LENGTH} letters, got {len(data_url)}")
@@ -42,14 +42,14 @@ def decode_frame(data_url: str) -> NDArray[np.uint8]:
 
 
 def encode_frame(image_rgb: NDArray[np.uint8]) -> str:
-    """The inverse of :func:`decode_frame`, but for what JPEG loses."""
+    """A frame ``(H, W, 3)`` uint8 RGB as a data URL, the inverse of :func:`decode_frame`."""
     image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def face_to_json(face: Face) -> dict[str, Any]:
-    """What a page needs to draw a face: numbers rounded to a tenth of a pixel."""
+    """A face as JSON values for overlay.js; coordinates are rounded to a tenth of a pixel."""
     axes, sureness = head_axes(face), sureness_of(face)
     return {
         "points": np.round(face.landmarks.astype(np.float64), 1).ravel().tolist(),

@@ -1,4 +1,4 @@
-"""LiveView: the camera on the page, with landmarks drawn over it by the page itself."""
+"""Camera view in HTML and JavaScript: the page sends frames and draws the landmarks itself."""
 
 from __future__ import annotations
 
@@ -50,15 +50,16 @@ def live_view(
     server_functions: list[Callable[..., dict[str, Any]]],
     below: str = "",
 ) -> gr.HTML:
-    """A camera on the page.
+    """The camera view as a component.
 
     Args:
-        kind: "live" or "pair"; settings that :func:`settings_script` sends go by it.
-        panes: What each picture shows, in words; two pictures have them as captions.
-        readouts: Titles of what is measured, by the names live.js has for them.
-        settings: In force until others are sent.
-        server_functions: Among them ``locate``, which takes a frame and returns faces.
-        below: HTML under the readout.
+        kind: "live" for one picture, "pair" for two; :func:`settings_script` sends settings by it.
+        panes: A description of each picture; of two they are captions as well.
+        readouts: Titles of measurements, by the names that readout.js has for them.
+        settings: Used until the page sends others.
+        server_functions: What JavaScript may call; among them ``locate``, which takes a frame and
+            returns faces.
+        below: HTML under the measurements.
     """
     captions = ["" if len(panes) == 1 else f"<figcaption>{pane}</figcaption>" for pane in panes]
     template = _TEMPLATE.format(
@@ -97,7 +98,7 @@ def live_view(
 
 
 def settings_script(kind: str, names: Sequence[str]) -> str:
-    """JavaScript for an event whose inputs are the settings of these names."""
+    """JavaScript for a Gradio event: makes its inputs the settings of these names of the camera view."""
     return (
         "(...values) => { window.pfldSettings = window.pfldSettings || {}; window.pfldSettings["
         f"{json.dumps(kind)}] = Object.fromEntries({json.dumps(list(names))}.map("

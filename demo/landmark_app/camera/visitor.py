@@ -1,4 +1,4 @@
-"""Visitor: what the app remembers of one open page; never shared between pages."""
+"""Visitor: the tracker and measurements of one open page; never shared between pages."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _FLICKER_FRAMES = 62  # two seconds
 
 
 class Stopwatch(Backend):
-    """A backend that notes how long it computes. Belongs to one visitor.
+    """A backend that measures how long it computes, for one visitor.
 
     Attributes:
-        spent_s: Seconds since it was last set to 0.
+        spent_s: Seconds it has computed since this was last set to 0.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -44,17 +44,26 @@ class Stopwatch(Backend):
 
 
 class Visitor:
-    """Trackers, smoothing and flicker of one page. Copies start anew."""
+    """Tracker, smoothing and flicker of one page.
+
+    A copy is a new visitor, as Gradio copies the first value of a state for each page.
+
+    Attributes:
+        lock: Held while a frame is processed: one frame of a page at a time.
+        time_s: When the last frame was taken, in seconds.
+        network_s: Seconds the network computed for it.
+        jitter: Flicker of the largest face, a fraction of its size.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()  # of the page's frames, one is looked at at a time
+        self.lock = threading.Lock()
         self.forget()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Visitor:
         return Visitor()
 
     def forget(self) -> None:
-        """As if the page had just been opened."""
+        """Resets everything, as if the page had just been opened."""
         self.time_s = -np.inf
         self.network_s = 0.0
         self.jitter = 0.0
@@ -65,7 +74,7 @@ class Visitor:
         self._measured: tuple[int | None, bool] | None = None
 
     def is_past(self, time_s: float) -> bool:
-        """Whether a frame of that time comes after a later one. A second late, time begins anew."""
+        """Whether a later frame was processed already. A second or more later counts as another clock."""
         return 0 <= self.time_s - time_s < 1
 
     def follow(
@@ -78,17 +87,17 @@ class Visitor:
         max_faces: int,
         smoothing: bool,
     ) -> list[Face]:
-        """The faces in the next frame, largest first; afterwards ``network_s`` and ``jitter`` tell more.
+        """The faces in the next frame, largest first; sets ``network_s`` and ``jitter`` as well.
 
-        Another choice or number of faces starts afresh.
+        Another choice or number of faces starts a new tracker.
 
         Args:
             image_rgb: ``(H, W, 3)`` uint8; None has no faces and changes nothing.
-            time_s: When it was taken, in seconds from anywhere.
+            time_s: When the frame was taken, in seconds from any start.
 
         Raises:
-            ValueError: For a choice that there is not, or what
-                :class:`pfld.tracking.tracker.FaceTracker` refuses.
+            ValueError: For a choice that cannot be loaded, or as
+                :class:`pfld.tracking.tracker.FaceTracker`.
         """
         if image_rgb is None:
             return []
@@ -108,7 +117,7 @@ class Visitor:
         return faces
 
     def _measure_flicker(self, faces: list[Face], smoothing: bool) -> None:
-        """Takes in the largest face; another one, or another way of smoothing, starts afresh."""
+        """Measures the largest face; another face, or smoothing turned on or off, starts anew."""
         measured = (faces[0].identity, smoothing) if faces else None
         if measured != self._measured:
             self._meter.reset()

@@ -1,1 +1,1 @@
-"""Photos and videos: uploads, what is found in them, results to download."""
+"""Photos and videos: uploads, faces in them, results to download."""

@@ -1,4 +1,4 @@
-"""Faces in photos: found, compared and saved; without Gradio."""
+"""Photos: faces in a picture file found, compared between two networks, and saved; without Gradio."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from pfld.files import write_whole
 from pfld.media.pictures import read_picture
 from pfld.runtime.face import Face
 
-_REPEATS = 7  # computations per network; the median counts
-_LONGEST_SHOWN = 1600  # pixels of a picture's longer side on the page; files have all
+_REPEATS = 7  # calls of each network; the latency is their median
+_LONGEST_SHOWN = 1600  # pixels of a picture's longer side on the page; saved files have all pixels
 
 NO_FACE = "No face found. Faces should be lit from the front and at least about 30 pixels wide."
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A still with its faces.
+    """A picture with its faces.
 
     Attributes:
         image_rgb: ``(H, W, 3)`` uint8, nothing drawn on it.
         faces: Largest first.
-        seconds: For finding them and their landmarks.
+        seconds: Time for finding the faces and their landmarks.
     """
 
     image_rgb: NDArray[np.uint8]
@@ -41,7 +41,7 @@ class Photo:
     seconds: float
 
     def to_dict(self, choice: Choice) -> dict[str, Any]:
-        """As ``predict --json`` has it, with what found them."""
+        """JSON values as a line of ``pfld predict --json``, with the network and mode."""
         height, width = self.image_rgb.shape[:2]
         return {
             "network": choice.network,
@@ -54,7 +54,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoPair:
-    """A still looked at by two networks."""
+    """A picture with its faces, as two networks place their landmarks."""
 
     image_rgb: NDArray[np.uint8]
     first: list[Face]
@@ -66,8 +66,8 @@ def on_photo(models: Models, path: str, choice: Choice) -> Photo:
     """Every face in a picture file.
 
     Raises:
-        ValueError, FileNotFoundError: For no picture or choice that can be used; the message is for
-            whoever chose it.
+        ValueError: For a file that is no picture, or a choice that cannot be loaded; the message is
+            shown to the visitor.
     """
     image = _read_upload(path)
     landmarker = models.landmarker(choice)
@@ -77,10 +77,10 @@ def on_photo(models: Models, path: str, choice: Choice) -> Photo:
 
 
 def on_pair_photo(models: Models, path: str, first: Choice, second: Choice) -> PhotoPair:
-    """Every face in a picture file, seen by two networks on the same crops.
+    """Every face in a picture file, from two networks on the same crops.
 
     Raises:
-        ValueError, FileNotFoundError: As :func:`on_photo` has it.
+        ValueError: As :func:`on_photo`.
     """
     image = _read_upload(path)
     backends = models.backend(first), models.backend(second)
@@ -98,7 +98,11 @@ def on_pair_photo(models: Models, path: str, first: Choice, second: Choice) -> P
 def save_photo(
     photo: Photo, drawn: NDArray[np.uint8], choice: Choice, folder: Path
 ) -> tuple[Path, Path]:
-    """The annotated picture as PNG and the faces as JSON, in a new folder of their own."""
+    """Writes the annotated picture as PNG and the faces as JSON into a new folder; their paths.
+
+    Raises:
+        OSError: When they cannot be written; then no folder is left.
+    """
     own = new_folder(folder)
     png, data = own / "landmarks.png", own / "landmarks.json"
     # Quick rather than small: level 9 takes ten times as long for a tenth less.
@@ -114,7 +118,7 @@ def save_photo(
 
 
 def fit(image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture, smaller where it is larger than a page shows."""
+    """The picture, scaled down if it is larger than the page shows it."""
     height, width = image_rgb.shape[:2]
     scale = _LONGEST_SHOWN / max(height, width)
     if scale >= 1:
@@ -124,7 +128,7 @@ def fit(image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _read_upload(path: str) -> NDArray[np.uint8]:
-    """The picture in an uploaded file; error messages leave out where it is kept."""
+    """The picture in an uploaded file; error messages do not show its path."""
     try:
         return read_picture(path)
     except (ValueError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Folders for files that visitors take away, and their end."""
+"""Result folders: made for files that visitors download, removed when they are old."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _PREFIX = "result-"
 
 
 def new_folder(folder: Path) -> Path:
-    """A new folder in ``folder``, whose name nobody guesses."""
+    """Makes a folder in ``folder`` with a name that cannot be guessed; its path."""
     return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
 
 
 def remove_old(folder: Path, older_than_s: float) -> int:
-    """Removes what :func:`new_folder` made longer ago than that; how many there were."""
+    """Removes folders that :func:`new_folder` made longer ago than that; returns how many."""
     last_s = time.time() - older_than_s
     old = [own for own in folder.glob(_PREFIX + "*") if _changed_s(own) < last_s]
     for own in old:
@@ -26,7 +26,7 @@ def remove_old(folder: Path, older_than_s: float) -> int:
 
 
 def _changed_s(path: Path) -> float:
-    """When a folder was last changed; never for one that is gone by now."""
+    """When a folder was last changed, in seconds; infinity for one that has been removed."""
     try:
         return path.stat().st_mtime
     except OSError:

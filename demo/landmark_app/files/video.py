@@ -94,7 +94,7 @@ def on_video(
         reader = VideoReader(path)
     except (ValueError, OSError) as error:
         reason = str(error).replace(os.fspath(path), "This file")
-        raise ValueError(f"{reason}. Choose an MP4, WebM or MOV video.") from error
+        raise ValueError(f"{reason}. Choose another video.") from error
     with reader:
         _require_size(reader, options.max_s)
         own = new_folder(folder)
@@ -133,10 +133,10 @@ def _process(
     )
     num_landmarks = models.backend(choice).metadata.num_landmarks
     start = told = time.perf_counter()
-    video, table = own / "landmarks.webm", own / "landmarks.csv"
+    video, table = own / "landmarks.mp4", own / "landmarks.csv"
     with (
         open(table, "w", newline="", encoding="utf-8") as rows_file,
-        VideoWriter(video, reader.size_hw, reader.rate) as writer,
+        VideoWriter(video, reader.size_hw, reader.rate, sound_of=reader.path) as writer,
     ):
         rows = csv.writer(rows_file)
         rows.writerow(csv_header(num_landmarks))
@@ -152,7 +152,7 @@ def _process(
             size_hw = size_hw_of(frame)
             line = json_line("video", faces, size_hw, frame=index, time_s=time_s)
             rows.writerows(csv_rows(line))
-            writer.write(options.drawing(frame, faces))
+            writer.write(options.drawing(frame, faces), time_s)
             now = time.perf_counter()
             if now - told > _TELL_EVERY_S:
                 told, report.seconds = now, now - start
