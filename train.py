@@ -36,7 +36,7 @@ NO_DATA = """\
 No faces to train on: there is no data/WFLW here.
 1. Get WFLW_images.tar.gz and WFLW_annotations.tar.gz from https://wywu.github.io/projects/LAB/WFLW.html
 2. Unpack both into data/WFLW, which then holds WFLW_images/ and WFLW_annotations/, and run this again;
-3. or pass --data DIR: any folder in that layout, or one with pictures and .pts files of 68 points;
+3. or pass --data DIR: any folder in that layout, or with .pts files of 68 points, COCO keypoints or LaPa;
 4. or pass --data synthetic: faces this project draws itself, to see the whole thing work in minutes."""
 
 # Enough for errors to fall on drawn faces, which are easy.

@@ -63,7 +63,7 @@ def add_parser(commands: Subcommands) -> None:
         metavar="DIR",
         type=Path,
         required=True,
-        help="folder with WFLW_images and WFLW_annotations, or with pictures and .pts files",
+        help="folder of annotated faces: WFLW, .pts files, COCO keypoints or LaPa",
     )
     parser.add_argument("--split", default="test", help="which faces (default test)")
     parser.add_argument(

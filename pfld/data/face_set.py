@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import multiprocessing
 import os
 import shutil
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from pfld.data.annotations import FaceAnnotation, read_faces
 from pfld.data.face_cache import FORMAT, new_crops, new_entry, read_entry, write_faces
+from pfld.data.label_table import TABLE, LabelTable, picture_name
 from pfld.geometry import FaceCrop
 from pfld.landmarks import LandmarkScheme, scheme_with
 from pfld.media.pictures import read_image
@@ -107,13 +107,13 @@ def load_face_set(
     atomically, so several processes may call this at once.
 
     Args:
-        folder: A data set in a layout :func:`read_faces` knows. A ``label_spread.csv`` in it with
-            columns ``image`` and ``source_picture`` says which crops come from one picture; its column
-            ``spread`` becomes :attr:`FaceSet.label_spread`.
+        folder: A data set in a layout :func:`read_faces` knows. A ``label_spread.csv`` in it
+            (:class:`pfld.data.label_table.LabelTable`) says which crops come from one picture; its
+            column ``spread`` becomes :attr:`FaceSet.label_spread`.
         size: Side of the stored crops in pixels; see :func:`stored_size`.
         cache: Folder of caches; by default ``.pfld-cache`` inside ``folder``.
         missing_allowed: Fraction of faces that may have no readable picture; they are left out.
-        report: Called with one line about skipped pictures or a damaged cache.
+        report: Called with one line about faces left out, skipped pictures or a damaged cache.
         progress: Called with the number of faces done and their total.
 
     Raises:
@@ -122,7 +122,7 @@ def load_face_set(
         OSError: When the cache cannot be written.
     """
     folder = Path(folder)
-    faces = read_faces(folder, split)
+    faces = read_faces(folder, split, report=report)
     entry = Path(cache or folder / ".pfld-cache") / _key(faces, folder, size)
     cached = read_entry(entry)
     if cached is None:
@@ -152,7 +152,7 @@ def _key(faces: list[FaceAnnotation], folder: Path, size: int) -> str:
         except (OSError, ValueError):  # not a valid file name
             stamp = "missing"
         digest.update(f"{face.image_path.relative_to(folder)} {stamp}".encode())
-    table = folder / "label_spread.csv"
+    table = folder / TABLE
     digest.update(table.read_bytes() if table.is_file() else b"")
     return digest.hexdigest()[:24]
 
@@ -166,7 +166,7 @@ def _write_cache(
     report: Callable[[str], None],
     progress: Callable[[int, int], None],
 ) -> None:
-    table = _label_table(folder)
+    table = LabelTable(folder)
     with new_entry(entry) as building:
         crops = new_crops(building, (len(faces), size, size, 3))
         landmarks = np.empty((len(faces), *faces[0].landmarks_px.shape), np.float32)
@@ -183,8 +183,7 @@ def _write_cache(
         for row, index in enumerate(kept):
             if row != index:
                 crops[row] = crops[index]
-        names = [str(faces[index].image_path.relative_to(folder)) for index in kept]
-        rows = [table.get(name, (name, math.nan)) for name in names]
+        rows = [table.row(picture_name(faces[index].image_path, folder)) for index in kept]
         write_faces(
             building,
             crops,
@@ -255,28 +254,3 @@ def _snapped(crop: FaceCrop, size: int) -> FaceCrop:
         return crop
     left, top = round(crop.center_x - size / 2), round(crop.center_y - size / 2)
     return FaceCrop(left + size / 2, top + size / 2, size)
-
-
-def _label_table(folder: Path) -> dict[str, tuple[str, float]]:
-    """The picture that each picture was cut from, and the spread of its labels (NaN if not given).
-
-    For data sets of pictures that are crops themselves; by name relative to the set.
-    """
-    import csv
-
-    table = folder / "label_spread.csv"
-    if not table.is_file():
-        return {}
-    labels = {}
-    with table.open(newline="", encoding="utf-8", errors="replace") as file:
-        rows = csv.DictReader(file)
-        try:
-            for row in rows:
-                image, origin = row.get("image"), row.get("source_picture")
-                if not image or not origin:
-                    raise ValueError("columns image and source_picture are needed")
-                spread = float(row.get("spread") or math.nan)
-                labels[f"WFLW_images/{image}"] = (origin, spread)
-        except (ValueError, csv.Error) as error:
-            raise ValueError(f"{table}:{rows.line_num}: {error}") from error
-    return labels

@@ -30,7 +30,7 @@ class TrainingConfig:
         ValueError: For an invalid value, naming the option.
     """
 
-    data: str = _option("", "folder in WFLW's layout or with .pts files, or 'synthetic'")
+    data: str = _option("", "folder of WFLW, .pts files, COCO keypoints or LaPa, or 'synthetic'")
     out: str = _option("runs/ghostone", "folder for checkpoints, logs and the finished weights")
     cache: str = _option("", "folder for decoded crops (default: .pfld-cache inside --data)")
     allow_missing: float = _option(0.01, "fraction of pictures that may be unreadable")
