@@ -8,7 +8,7 @@ from typing import Literal
 
 _LOOKED_AT = 512  # bytes
 _STILL = (
-    rb"avif|avis|hei[cfmsvx]|hev[cx]|mif1|msf1|jp2 |jpx "  # brands of pictures in the MP4 format
+    rb"avif|avis|hei[cfmsvx]|hev[cmsx]|mif[12]|msf1|jp2 |jpx "  # brands of pictures in the MP4 format
 )
 _SOUND = rb"M4[ABP] "  # and of sound alone
 _PICTURE = re.compile(

@@ -28,7 +28,7 @@ INDIRECT = {"protobuf"}
 
 def pins(name):
     """Name and exact version of each line of a requirements file."""
-    lines = (ROOT / name).read_text().splitlines()
+    lines = re.sub(r"\[.*\]", "", (ROOT / name).read_text()).splitlines()  # without extras
     return dict(line.split("==") for line in lines if "==" in line)
 
 
@@ -64,6 +64,7 @@ def imported(path):
 
 def test_every_module_that_is_imported_is_declared():
     names = {"cv2": "opencv-contrib-python", "PIL": "pillow", "google": "protobuf"}
+    names["pillow_heif"] = "pillow-heif"
     files = [p for d in ("pfld", "demo", "tools", "tests") for p in (ROOT / d).rglob("*.py")]
     known = {path.stem for path in files} | {"train", "pfld", "landmark_app", "support"}
     known |= pins("requirements.txt").keys() | pins("requirements-dev.txt").keys()

@@ -86,8 +86,8 @@ PICTURES = {
 NO_ARRAYS = {
     "nan": np.full((9, 9, 3), np.nan),
     "infinite": np.full((9, 9, 3), np.inf, np.float32),
-    "float": np.ones((9, 9, 3), np.float32),
-    "int64": np.ones((9, 9, 3), np.int64),
+    "float-beyond-255": np.full((9, 9, 3), 4095, np.float32),
+    "int64-beyond-255": np.full((9, 9, 3), 4095, np.int64),
     "two-channels": np.ones((9, 9, 2), np.uint8),
     "five-channels": np.ones((9, 9, 5), np.uint8),
     "batch": np.ones((1, 9, 9, 3), np.uint8),
