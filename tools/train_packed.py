@@ -1,10 +1,11 @@
-"""Trains the flagship on a GPU that is rented by the minute: one command, from archives to weights.
+"""Trains the flagship on a rented GPU in one command, from packed data set to weights.
 
     python tools/train_packed.py --archives faces.zip lists.tar.xz --minutes 8 --out OUT
 
-Unpacks a data set in WFLW's layout, trains on from weights of this repository for so many minutes, and
-leaves in OUT what is worth taking home: weights, ONNX file, metrics, log and curves, a few MB each.
-Checkpoints stay in ``--work``, from where ``--resume`` goes on. Options behind ``--`` are train.py's.
+Unpacks a data set in WFLW's layout, trains for a number of minutes, starting from weights of this
+repository, and copies the results to OUT: weights, ONNX file, metrics, log and curves, a few MB each.
+Checkpoints stay in ``--work``; with the same ``--work`` the command resumes an unfinished run. Options
+after ``--`` are passed to train.py.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ TAKEN_HOME = ("*.safetensors", "*.onnx", "*.json", "log.csv", "curves.png", "val
 
 
 def unpack(archives: list[Path], folder: Path) -> Path:
-    """The data set that archives hold together, unpacked side by side.
+    """Unpacks archives into one folder; the folder of the data set in them.
 
     Raises:
-        FileNotFoundError: When they hold none in WFLW's layout.
-        shutil.ReadError: For a file that is no archive.
+        FileNotFoundError: When they hold no data set in WFLW's layout.
+        shutil.ReadError: For a file that is not an archive.
     """
     for archive in archives:
         options = {} if archive.suffix == ".zip" else {"filter": "data"}
@@ -44,21 +45,22 @@ def unpack(archives: list[Path], folder: Path) -> Path:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Unpacks, trains and copies the results; returns train.py's exit status."""
     import train
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--archives", type=Path, nargs="+", required=True, help="zip or tar files")
     parser.add_argument(
-        "--minutes", type=float, default=8, help="to train for (default %(default)s)"
+        "--minutes", type=float, default=8, help="length of the training (default %(default)s)"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for what is taken home")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--work", type=Path, help="folder for faces and checkpoints (default: new)")
     parser.add_argument(
         "--weights",
         type=Path,
-        help="weights to begin with (default: weights/ghostone-heatmap.safetensors, or ghostone's)",
+        help="weights to start from (default: weights/ghostone-heatmap.safetensors, or ghostone's)",
     )
-    parser.add_argument("options", nargs="*", help="options of train.py, behind --")
+    parser.add_argument("options", nargs="*", help="options of train.py, after --")
     arguments = parser.parse_args(argv)
     work = arguments.work or Path(tempfile.mkdtemp(prefix="pfld-train-"))
     data = unpack(arguments.archives, work / "faces")

@@ -26,12 +26,15 @@ _HEADER = """
     <path class="pf-logo-face" d="M9 15c0 16 6 26 15 26s15-10 15-26"/>
     <path class="pf-logo-eyes" d="M14 20q3.5-3 7 0M27 20q3.5-3 7 0"/>
     <path class="pf-logo-mouth" d="M18 31q6 4 12 0"/>
-    <g class="pf-logo-dots"><circle cx="9" cy="15" r="2"/><circle cx="12" cy="29" r="2"/><circle cx="24" cy="41" r="2"/>
+    <g class="pf-logo-dots">
+    <circle cx="9" cy="15" r="2"/><circle cx="12" cy="29" r="2"/><circle cx="24" cy="41" r="2"/>
     <circle cx="36" cy="29" r="2"/><circle cx="39" cy="15" r="2"/><circle cx="24" cy="25" r="2"/></g>
   </svg>
   <div><h1>PFLD landmarks</h1><p>98 points of your face, in real time, on this machine's CPU</p></div>
   <button type="button" class="pf-button pf-scheme" aria-label="Switch between dark and light">
-    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 3a9 9 0 1 0 0 18z"/><circle cx="12" cy="12" r="9" fill="none"/></svg>
+    <svg viewBox="0 0 24 24" aria-hidden="true">
+      <path d="M12 3a9 9 0 1 0 0 18z"/><circle cx="12" cy="12" r="9" fill="none"/>
+    </svg>
   </button>
 </header>
 """
@@ -46,7 +49,8 @@ class Limits:
 
     Attributes:
         max_video_s: Longest video, in seconds.
-        max_jobs: Photos, videos and benchmarks processed at once, over all visitors; others wait.
+        max_jobs: Photos and videos processed at once, over all visitors; others wait. Benchmarks run
+            one at a time.
     """
 
     max_video_s: float = 120

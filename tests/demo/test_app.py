@@ -148,7 +148,8 @@ def go_to(page, tab):
 def live(page, view, wanted):
     """Waits until JavaScript about the view's ``live`` state holds, and returns that state."""
     handle = page.wait_for_function(
-        f"() => {{ const live = document.querySelector('{view}')?.live; return live && ({wanted}) ? live : null; }}"
+        f"() => {{ const live = document.querySelector('{view}')?.live; "
+        f"return live && ({wanted}) ? live : null; }}"
     )
     return handle.json_value()
 

@@ -304,7 +304,9 @@ def test_of_a_video_with_a_broken_tail_the_rest_is_used(models, tmp_path, portra
 def test_what_is_no_video_is_refused(models, tmp_path, content):
     path = tmp_path / "notes.mp4"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="This file is not a video.*Choose another video") as caught:
+    with pytest.raises(
+        ValueError, match="This file is not a video.*Choose another video"
+    ) as caught:
         next(on_video(models, str(path), ONNX, tmp_path, VideoOptions()))
     assert str(tmp_path) not in str(caught.value)
 

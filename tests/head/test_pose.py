@@ -1,3 +1,5 @@
+"""Head pose from landmarks, and the averaged head it is measured with."""
+
 import cv2
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""Drawn faces: shapes, landmarks on what they mark, files in WFLW's layout."""
+
 import cv2
 import numpy as np
 import pytest

@@ -21,7 +21,7 @@ def test_three_visitors_in_two_places_are_served_or_refused_and_the_app_ends(
     monkeypatch.setattr(load_app, "END_S", 30.0)
     monkeypatch.setattr(load_app, "SMALLEST_SHARE", 0.0)
     all_visits = visits(3)
-    found = asyncio.run(load_app.load(all_visits, 2, 4.0, tmp_path))
+    found = asyncio.run(load_app.load(all_visits, 2, 10.0, tmp_path))
     assert load_app.report(all_visits, 3, 2, found) == [], capsys.readouterr().out
 
     first, second = (visit for visit in all_visits if visit.answers)

@@ -1,9 +1,9 @@
-"""What each choice is worth: ``python tools/results/ablation.py --data DIR --out runs/ablation``.
+"""Ablation study of training options: ``python tools/results/ablation.py --data DIR --out runs/ablation``.
 
-Trains a small network once for every row of :data:`ROWS` and writes what came of it to docs/ablation.csv
-and into the tables of docs/family.md. Rows done in ``--out`` are not run again, so that it can be stopped
-and started; ``--rows`` runs some only, without names none. What docs/ablation.csv knows of rows that are
-not in ``--out`` stays.
+Trains a small network once for every row of :data:`ROWS` and writes the errors to docs/ablation.csv and
+into the tables of docs/family.md. Rows that are finished in ``--out`` are not run again, so the command
+can be stopped and restarted. ``--rows`` runs only the rows named, or none without names. Results in
+docs/ablation.csv of rows that are not in ``--out`` are kept.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ COMMON = (
     "--width-multiplier 0.5 --faces 9600 --batch-size 32 --lr 4e-3 --ema 0.99 --augmentation 0.4 "
     "--evaluate-every 1920"
 )
-LONG = 28_800  # faces seen by rows where a short run misleads
+LONG = 28_800  # faces seen in rows for which a short run is misleading
 LIST = Path("WFLW_annotations/list_98pt_rect_attr_train_test")
 HUMAN = ("ibug/", "lfpw/", "aflw/")  # folders of faces with human labels
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run: what is different, and the options that make it so."""
+    """One run: its name, what differs from the base run, and the options for that."""
 
     name: str
     change: str
@@ -92,7 +92,7 @@ HEAD_ROWS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a row: errors are NME; the curve is of (faces seen, validation NME)."""
+    """Errors of a row as NME; the curve has pairs of faces seen and validation NME."""
 
     row: Row
     faces: int
@@ -103,7 +103,7 @@ class Result:
 
 
 def run(row: Row, data: Path, out: Path, cache: Path) -> None:
-    """Trains a row unless that was done.
+    """Trains a row, unless that has been done.
 
     Raises:
         subprocess.CalledProcessError: When training fails.
@@ -142,7 +142,7 @@ def write_filtered(data: Path, folder: Path, *, human: bool) -> None:
 
 
 def result(row: Row, data: Path, out: Path, cache: Path) -> Result | None:
-    """What is known of a row; None if it has not been run."""
+    """The result of a row; None if it has not been run."""
     about = next((out / row.name).glob("*.json"), None)
     if about is None:
         return None
@@ -162,7 +162,7 @@ def result(row: Row, data: Path, out: Path, cache: Path) -> Result | None:
 
 
 def held_out_nme(weights: Path, data: Path, cache: Path) -> float:
-    """NME on the held-out faces of the whole data set, whatever the weights were trained on."""
+    """NME of weights on the held-out faces of the whole data set."""
     import torch
 
     from pfld.data.face_set import split_by_picture
@@ -180,7 +180,7 @@ def held_out_nme(weights: Path, data: Path, cache: Path) -> float:
 
 
 def read_csv(path: Path) -> dict[str, Result]:
-    """Results :func:`to_csv` wrote, by the names of their rows; rows there are no more are left out."""
+    """Results that :func:`to_csv` wrote, by name of row; rows that no longer exist are left out."""
     if not path.exists():
         return {}
     known = {row.name: row for row in (*ROWS, *HEAD_ROWS)}
@@ -202,7 +202,7 @@ def read_csv(path: Path) -> dict[str, Result]:
 
 
 def to_csv(results: list[Result]) -> str:
-    """A line for each row; the curve as faces:NME, separated by blanks."""
+    """CSV with a line for each row; a curve is written as faces:NME, separated by blanks."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "change", "options", "seed", "faces", "validation", "test", "curve"])
@@ -214,7 +214,7 @@ def to_csv(results: list[Result]) -> str:
 
 
 def to_markdown(results: list[Result]) -> str:
-    """The table for people, errors in percent."""
+    """Markdown table, errors in per cent."""
     head = ["", "further options", "seed", "faces seen", "validation", "test list"]
     rows = []
     for r in results:
@@ -225,6 +225,7 @@ def to_markdown(results: list[Result]) -> str:
 
 
 def main() -> int:
+    """Runs the rows asked for and rewrites the tables; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data set in WFLW's layout")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")

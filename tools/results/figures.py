@@ -1,9 +1,9 @@
-"""Draws docs/*.png from the numbers in docs: ``python tools/results/figures.py training ablation heads front``.
+"""Figures docs/*.png from measurements: ``python tools/results/figures.py training ablation heads front``.
 
-docs/training/*.csv are logs of ``train.py``, name-2.csv of a run that began with what name-1.csv had come
-to; docs/ablation.csv comes from ``tools/results/ablation.py``,
-docs/accuracy.json from ``tools/results/weights_card.py`` and docs/speed.json from
-``python -m pfld benchmark --frames 0 --json docs/speed.json``.
+docs/training/*.csv are logs of ``train.py``; name-2.csv is of a run that started from the weights of
+name-1.csv. docs/ablation.csv comes from ``tools/results/ablation.py``, docs/accuracy.json from
+``tools/results/weights_card.py`` and docs/speed.json from
+``pfld benchmark --frames 0 --json docs/speed.json``.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ COLOURS = ("#2f6db5", "#d1662f", "#3a9a5b", "#8d5fb0", "#b03a5b", "#7a7a2e", "#3
 
 
 def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, name: str) -> None:
+    """Writes a figure to docs, with a grid and without upper and right frame lines."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25, which="both")
@@ -38,7 +40,7 @@ def save(figure: Figure, name: str) -> None:
 
 
 def training_curves() -> dict[str, list[tuple[int, float]]]:
-    """Of every network that was trained: faces seen in all its runs and held-out NME in percent."""
+    """Learning curve of every network: faces seen in all its runs, and held-out NME in per cent."""
     found: dict[str, list[tuple[int, float]]] = {}
     for path in sorted((DOCS / "training").glob("*.csv")):
         curve = found.setdefault(re.sub(r"-\d+$", "", path.stem), [])
@@ -49,7 +51,7 @@ def training_curves() -> dict[str, list[tuple[int, float]]]:
 
 
 def training() -> None:
-    """Held-out error against faces seen, of the runs that made shipped weights and those that went on."""
+    """Held-out error against faces seen, of the runs in docs/training."""
     figure = new_figure(7.5, 4.4)
     axes = figure.subplots()
     for colour, (name, curve) in zip(COLOURS, training_curves().items()):
@@ -64,7 +66,7 @@ def training() -> None:
 
 
 def ablation() -> None:
-    """Error of every row beside the base and its other seeds, and curves of some of them."""
+    """Errors of all rows beside those of the base run and its other seeds, and some learning curves."""
     rows = [row for row in ablation_rows() if not row["name"].endswith("38")]
     figure = new_figure(9, 0.24 * len(rows) + 5)
     bars, curves = figure.subplots(2, 1, height_ratios=[0.24 * len(rows) + 0.6, 3.8])
@@ -98,6 +100,7 @@ def ablation() -> None:
 
 
 def ablation_rows() -> list[dict[str, str]]:
+    """The lines of docs/ablation.csv."""
     return list(csv.DictReader((DOCS / "ablation.csv").open()))
 
 
@@ -119,7 +122,7 @@ def heads() -> None:
 
 
 def front() -> None:
-    """Error against latency, areas after file size; published weights in the same networks."""
+    """Error against latency of shipped weights, with areas by file size, and of published weights."""
     errors = json.loads((DOCS / "accuracy.json").read_text())
     speeds = json.loads((DOCS / "speed.json").read_text())["backends"]
     figure = new_figure(7.5, 4.6)

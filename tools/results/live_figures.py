@@ -1,9 +1,9 @@
-"""How the app does live: ``python tools/results/live_figures.py``.
+"""Frame rate, latency and memory of the app in a browser: ``python tools/results/live_figures.py``.
 
-Starts demo/app.py, opens it in headless Chromium with a 640 x 480, 30 frames/s film as its camera, and
-prints, for every mode of a network, frames/s shown, latencies, and for a while of the quickest how much
-memory the app takes. Browser and app share this machine, so nothing else should run on it.
-``--pictures docs`` keeps what is then seen as live.jpg and side-by-side.jpg.
+Starts demo/app.py, opens it in headless Chromium with a 640 x 480 video of 30 frames/s as its camera, and
+prints frames/s and latencies for every mode of a network, and the app's memory over some minutes of the
+last mode. Browser and app share this machine, so nothing else should run on it. ``--pictures docs``
+writes screenshots to live.jpg and side-by-side.jpg there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ SETTLE_S = 4.0  # after a change of mode; medians are taken over 120 frames
 
 @contextmanager
 def running_app(folder: Path, network: str) -> Iterator[tuple[str, psutil.Process, float]]:
-    """Address and process of the app, and how many seconds it took to serve its first page."""
+    """Starts the app; its address, its process, and the seconds until it served its first page.
+
+    Raises:
+        RuntimeError: When it does not start.
+    """
     log = folder / "log.txt"
     command = [sys.executable, str(ROOT / "demo" / "app.py"), "--network", network]
     start = time.monotonic()
@@ -51,6 +55,7 @@ def running_app(folder: Path, network: str) -> Iterator[tuple[str, psutil.Proces
 
 @contextmanager
 def open_page(folder: Path, address: str) -> Iterator[Page]:
+    """The app's page in headless Chromium, with the portrait in front of its camera."""
     from support.fake_camera import CHROMIUM, QUIET, camera_flags, portrait, write_camera
 
     film = [portrait(index / FRAMES) for index in range(FRAMES)]
@@ -67,6 +72,7 @@ def open_page(folder: Path, address: str) -> Iterator[Page]:
 
 
 def state(page: Page, view: str) -> dict[str, Any]:
+    """The state object of a view's live.js."""
     return page.evaluate(f"() => document.querySelector('{view} .pf-live').live")
 
 
@@ -79,6 +85,7 @@ def start_camera(page: Page, tab: str, view: str) -> float:
 
 
 def frame_rate(page: Page, view: str, seconds: float) -> float:
+    """Frames/s that a view shows, measured for some seconds once it has settled."""
     time.sleep(SETTLE_S)
     shown, start = state(page, view)["shown"], time.monotonic()
     time.sleep(seconds)
@@ -86,14 +93,17 @@ def frame_rate(page: Page, view: str, seconds: float) -> float:
 
 
 def cell(page: Page, name: str) -> str:
+    """Text of a measurement in the Live tab."""
     return page.inner_text(f"#live-view [data-read={name}]").replace("\n", " ")
 
 
 def memory_mib(process: psutil.Process) -> float:
+    """Resident memory of a process and its children, in MiB."""
     return sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / 2**20
 
 
 def keep_picture(page: Page, folder: Path | None, name: str) -> None:
+    """Writes a screenshot, if a folder is given."""
     if folder is not None:
         page.screenshot(path=folder / name, type="jpeg", quality=85)
 
@@ -101,6 +111,7 @@ def keep_picture(page: Page, folder: Path | None, name: str) -> None:
 def report_live(
     page: Page, process: psutil.Process, seconds: float, minutes: float, pictures: Path | None
 ) -> None:
+    """Measures and prints the Live tab."""
     print(f"live: first face after {start_camera(page, 'Live', '#live-view'):.2f} s")
     for mode in ("ONNX int8", "Re-parameterized", "Train-time", "ONNX"):
         page.get_by_label(mode, exact=True).first.check()
@@ -119,6 +130,7 @@ def report_live(
 
 
 def report_pair(page: Page, seconds: float, pictures: Path | None) -> None:
+    """Measures and prints the Side by side tab."""
     start_camera(page, "Side by side", "#pair-view")
     print(f"side by side: {frame_rate(page, '#pair-view', seconds):.1f} frames/s")
     for row in page.locator("#pair-view tr").all_inner_texts():
@@ -128,17 +140,23 @@ def report_pair(page: Page, seconds: float, pictures: Path | None) -> None:
 
 
 def main() -> int:
+    """Measures both tabs; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--network", default="ghostone-heatmap", help="shown (default: %(default)s)"
+        "--network", default="ghostone-heatmap", help="network to measure (default: %(default)s)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=15, help="for each mode, in s (default: %(default)s)"
+        "--seconds", type=float, default=15, help="seconds for each mode (default: %(default)s)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=5, help="of watching memory, in min (default: %(default)s)"
+        "--minutes",
+        type=float,
+        default=5,
+        help="minutes of measuring memory (default: %(default)s)",
     )
-    parser.add_argument("--pictures", type=Path, help="folder for pictures of both tabs")
+    parser.add_argument(
+        "--pictures", type=Path, help="folder for screenshots of both tabs (default: none)"
+    )
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as name,

@@ -1,4 +1,4 @@
-"""Tables in Markdown files, rewritten between ``<!-- name -->`` and ``<!-- end -->``."""
+"""Markdown tables, and rewriting them in files between ``<!-- name -->`` and ``<!-- end -->``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from pfld.files import write_whole
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def percent(fraction: float, digits: int = 2) -> str:
+    """A fraction as text, in per cent without the sign."""
     return f"{100 * fraction:.{digits}f}"
 
 
 def rewrite(path: Path, bodies: Mapping[str, str]) -> None:
-    """Puts each body between its marks.
+    """Replaces the text between the marks of each name in a file.
 
     Raises:
-        ValueError: Unless every name is marked once.
+        ValueError: Unless every name is marked exactly once; the file is then unchanged.
     """
     text = path.read_text()
     for name, body in bodies.items():

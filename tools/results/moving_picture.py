@@ -1,9 +1,9 @@
-"""Draws docs/reparameterization.webp: ``python tools/results/moving_picture.py``.
+"""Animation docs/reparameterization.webp of both network forms: ``python tools/results/moving_picture.py``.
 
 A camera moves over a public-domain portrait. The train-time network finds the landmarks on the left, the
 re-parameterized one on the right, in the same frames. Under each side are its parameters,
-multiplications and milliseconds, as docs/speed.json has them. Nothing is random and nothing is timed, so
-that the same files give the same picture. ``--machine`` says where docs/speed.json was measured.
+multiplications and milliseconds from docs/speed.json. Nothing is random and nothing is timed, so the
+same files always give the same picture. ``--machine`` says where docs/speed.json was measured.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SIDES = ((245, 170, 80), (80, 210, 150))  # colours of the train-time and of the
 
 
 def camera(frames: int) -> Iterator[NDArray[np.uint8]]:
-    """The portrait as a camera sees it that moves, turns and zooms; the last frame leads to the first.
+    """Frames of a camera that moves, turns and zooms over the portrait; the last leads to the first.
 
     Frames are ``(CAMERA_H, CAMERA_W, 3)`` uint8 RGB.
     """
@@ -65,10 +65,10 @@ def camera(frames: int) -> Iterator[NDArray[np.uint8]]:
 def with_landmarks(
     form: str, network: str, pictures: list[NDArray[np.uint8]], rate: float
 ) -> list[Image.Image]:
-    """The pictures with what one form of the network finds in them, as large as a panel."""
+    """The pictures with the landmarks of one form of the network, in the size of a panel."""
     tracker = FaceTracker(FaceLandmarker.from_pretrained(network, form), max_faces=1)
     panels = []
-    # Twice round: what is shown is of a face that has been followed for a while, at both ends alike.
+    # Two rounds, of which the second is shown: so tracking has settled, and the loop closes smoothly.
     for index, picture in enumerate(pictures + pictures):
         faces = tracker(picture, index / rate)
         if index >= len(pictures):
@@ -78,10 +78,10 @@ def with_landmarks(
 
 
 def speeds_of(network: str) -> dict[str, dict[str, Any]]:
-    """By backend, what docs/speed.json says of a network on one thread.
+    """The entries of docs/speed.json for a network on one thread, by backend.
 
     Raises:
-        ValueError: When it lacks one of the forms that are shown.
+        ValueError: When one of the forms shown is missing.
     """
     path = ROOT / "docs" / "speed.json"
     rows = json.loads(path.read_text())["backends"]
@@ -96,7 +96,7 @@ def speeds_of(network: str) -> dict[str, dict[str, Any]]:
 
 
 def card(network: str, machine: str) -> Image.Image:
-    """All that does not move: headings, figures and the factors between them."""
+    """The still part of the picture: headings, figures and the factors between them."""
     speeds = speeds_of(network)
     before, after = (speeds[form] for form in FORMS)
     image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
@@ -150,8 +150,11 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def main() -> int:
+    """Draws and writes the animation; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--network", default="ghostone", help="shown (default: %(default)s)")
+    parser.add_argument(
+        "--network", default="ghostone", help="network shown (default: %(default)s)"
+    )
     parser.add_argument(
         "--machine",
         default="AMD EPYC with AVX2",
@@ -163,10 +166,12 @@ def main() -> int:
         default=ROOT / "docs" / "reparameterization.webp",
         help="animated WebP file (default: docs/reparameterization.webp)",
     )
-    parser.add_argument("--frames", type=int, default=60, help="in a loop (default: %(default)s)")
+    parser.add_argument(
+        "--frames", type=int, default=60, help="frames of the loop (default: %(default)s)"
+    )
     parser.add_argument("--rate", type=float, default=16, help="frames/s (default: %(default)s)")
     parser.add_argument(
-        "--quality", type=int, default=58, help="of WebP, 0 to 100 (default: %(default)s)"
+        "--quality", type=int, default=58, help="WebP quality, 0 to 100 (default: %(default)s)"
     )
     arguments = parser.parse_args()
 

@@ -1,9 +1,9 @@
-"""Rewrites the table of networks in README.md: ``python tools/results/readme_table.py``.
+"""Table of networks in README.md, rewritten: ``python tools/results/readme_table.py``.
 
 Sizes are counted from the weight files, milliseconds come from docs/speed.json, errors from
 docs/accuracy.json, and their intervals from the table of results in weights/README.md. So run it after
-``pfld benchmark --frames 0 --json docs/speed.json`` and after ``tools/results/weights_card.py``. Text
-outside the ``<!-- networks -->`` marks stays.
+``pfld benchmark --frames 0 --json docs/speed.json`` and ``tools/results/weights_card.py``. Text outside
+the ``<!-- networks -->`` marks stays.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def speed_cells(name: str) -> list[str]:
 
 
 def intervals() -> dict[str, str]:
-    """By network, the 95 % interval of its error that stands in weights/README.md.
+    """The 95 % interval of each network's error, by name, from weights/README.md.
 
     Raises:
         ValueError: When there is no such table, or its errors are not those of docs/accuracy.json.
@@ -115,6 +115,7 @@ def networks() -> str:
 
 
 def main() -> int:
+    """Rewrites the table; returns the exit status."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     rewrite(ROOT / "README.md", {"networks": networks()})
     return 0

@@ -1,9 +1,9 @@
-"""Labels a data set again with a network's own points: ``python tools/results/relabel.py --help``.
+"""Relabels a data set with a network's own points (self-distillation): ``python tools/results/relabel.py``.
 
-Writes a data set in WFLW's layout beside the old one, whose pictures it links to. In its training list,
-points are part old label, part what the network sees in several views of the face: turned and upright,
-each with its mirror image. Faces with human labels move half as far; held-out pictures and the
-test list stay as they are, so that errors compare.
+Writes a new data set in WFLW's layout that links to the pictures of the old one. Points in its training
+list are a weighted mean of the old labels and of the network's points, which are averaged over several
+views of the face: three rotations, each with its mirror image. Faces with human labels move half as far.
+Held-out pictures and the test list keep their labels, so that errors can be compared.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TURNS = (-12, 0, 12)  # degrees by which crops are turned
 
 
 def seen_in_views(network: Backend, face: FaceAnnotation) -> NDArray[np.float32]:
-    """Mean ``(98, 2)`` of the network's points in all views of a face, in pixels of its picture."""
+    """The network's points ``(98, 2)``, averaged over all views of a face, in pixels of its picture."""
     image = read_image(face.image_path)
     wanted = network.metadata.preprocessing
     crops = [
@@ -51,7 +51,10 @@ def seen_in_views(network: Backend, face: FaceAnnotation) -> NDArray[np.float32]
 
 
 def read_spread(path: Path) -> tuple[dict[str, str], set[str]]:
-    """Which picture crops were cut from, and which of them people labelled; nothing without a table."""
+    """From label_spread.csv: the source picture of each crop, and the crops that people labelled.
+
+    Both are empty without such a file.
+    """
     origins, by_people = {}, set()
     if path.is_file():
         with path.open(newline="") as file:
@@ -66,6 +69,7 @@ def read_spread(path: Path) -> tuple[dict[str, str], set[str]]:
 def write_list(
     path: Path, faces: list[FaceAnnotation], points: list[NDArray[np.float32]], images: Path
 ) -> None:
+    """Writes a list in WFLW's layout with these points ``(98, 2)`` for the faces."""
     lines = []
     for face, landmarks in zip(faces, points):
         name = face.image_path.relative_to(images).as_posix()
@@ -76,12 +80,18 @@ def write_list(
 
 
 def main() -> int:
+    """Writes the new data set; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data set in WFLW's layout")
-    parser.add_argument("--weights", type=Path, required=True, help="network that labels")
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="weights of the network that labels"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the new data set")
     parser.add_argument(
-        "--share", type=float, default=0.5, help="its part of a label (default: 0.5)"
+        "--share",
+        type=float,
+        default=0.5,
+        help="the network's weight in a label, 0 to 1 (default: 0.5)",
     )
     arguments = parser.parse_args()
     data, out, share = arguments.data, arguments.out, arguments.share

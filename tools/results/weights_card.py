@@ -1,8 +1,8 @@
-"""Rewrites the tables of weights/README.md: ``python tools/results/weights_card.py --data DIR``.
+"""Tables of weights/README.md, rewritten: ``python tools/results/weights_card.py --data DIR --cache DIR``.
 
-Every shipped file is evaluated on the test list of ``--data``, and the networks on its held-out faces;
-commands come from what each network's JSON file says of its run. Text outside the ``<!-- name -->`` marks
-stays. The errors go to docs/accuracy.json as well.
+Evaluates every shipped file on the test list of ``--data``, and every network on its held-out faces. The
+training commands come from each network's JSON file. Text outside the ``<!-- name -->`` marks stays. The
+errors are written to docs/accuracy.json as well.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ FLAGSHIP, REFERENCE = "ghostone-heatmap", "ghostone"
 
 
 def shipped() -> dict[str, dict[str, Any]]:
-    """By name what the JSON files say."""
+    """Content of the JSON files of shipped weights, by name."""
     return {p.stem: json.loads(p.read_text()) for p in sorted(SHIPPED.glob("*.json"))}
 
 
 def command(config: dict[str, Any], number: int, before: dict[str, Any] | None) -> str:
-    """The options of a run that differ from their defaults, and --data and --out.
+    """The train.py command of a run, with the options that differ from their defaults.
 
     Args:
-        before: The options of the run it went on from, if any.
+        config: Options of the run.
+        number: Of the run, from 1 on.
+        before: Options of the run whose weights it started from, if any.
     """
     words = [f"python train.py --data DIR --out OUT/{number}"]
     for option in fields(TrainingConfig):
@@ -65,6 +67,7 @@ def command(config: dict[str, Any], number: int, before: dict[str, Any] | None) 
 
 
 def files(about: dict[str, dict[str, Any]]) -> str:
+    """Table of the weight files and their sizes."""
     rows = []
     for name, run in about.items():
         config = run["config"]
@@ -72,7 +75,8 @@ def files(about: dict[str, dict[str, Any]]) -> str:
             f"{(SHIPPED / (name + end)).stat().st_size / 2**20:.2f}" for end in ENDINGS.values()
         ]
         head = config.get("head", "regression")
-        network = f"`{config['network']}`, {head}, width {config['width_multiplier']:g}, {config['input_size']} px"
+        width, size = config["width_multiplier"], config["input_size"]
+        network = f"`{config['network']}`, {head}, width {width:g}, {size} px"
         rows.append([f"`{name}`", network, *sizes])
     return table(["files", "network", *(f"`*{end}`, MiB" for end in ENDINGS.values())], rows)
 
@@ -82,6 +86,7 @@ def results(
     evaluations: dict[tuple[str, str], Evaluation],
     held_out: dict[str, float],
 ) -> str:
+    """Table of errors on held-out faces and the test list."""
     rows = []
     for name, run in about.items():
         reports = [evaluations[name, form].report for form in ENDINGS]
@@ -105,11 +110,12 @@ def results(
 
 
 def interval(bounds: tuple[float, float]) -> str:
+    """An interval of errors as text, in per cent."""
     return " to ".join(map(percent, bounds))
 
 
 def compared(evaluations: dict[tuple[str, str], Evaluation]) -> str:
-    """The flagship beside the reference on the same faces of the test list."""
+    """A sentence that compares the flagship with the reference on the same faces of the test list."""
     mine, theirs = (evaluations[name, "ONNX"].errors for name in (FLAGSHIP, REFERENCE))
     change = (mine - theirs).mean() / theirs.mean()
     low, high = (bound / theirs.mean() for bound in bootstrap_interval(mine - theirs))
@@ -120,6 +126,7 @@ def compared(evaluations: dict[tuple[str, str], Evaluation]) -> str:
 
 
 def detector(detected: dict[str, Evaluation]) -> str:
+    """Table of errors with faces from the detector."""
     rows = []
     for name, found in detected.items():
         report = found.report
@@ -140,7 +147,7 @@ def detector(detected: dict[str, Evaluation]) -> str:
 
 
 def off_place(evaluations: dict[str, Evaluation]) -> str:
-    """Errors where crops are off the face."""
+    """Table of errors on crops of the wrong scale, place or rotation."""
     rows = []
     kinds = {"scale": "side x", "shift": "shift of", "rotation": "turn of"}
     for kind, word in kinds.items():
@@ -152,6 +159,7 @@ def off_place(evaluations: dict[str, Evaluation]) -> str:
 
 
 def subsets(evaluation: Evaluation) -> str:
+    """Tables of errors by attribute and by part of the face."""
     rows = [
         [name, str(report.count), percent(report.nme), percent(report.failure_rate, 1)]
         for name, report in evaluation.subsets.items()
@@ -165,6 +173,7 @@ def subsets(evaluation: Evaluation) -> str:
 
 
 def commands(about: dict[str, dict[str, Any]]) -> str:
+    """The training commands of all weights."""
     texts = []
     for name, run in about.items():
         runs = [*run.get("earlier_runs", ()), run]
@@ -183,6 +192,7 @@ def commands(about: dict[str, dict[str, Any]]) -> str:
 
 
 def main() -> int:
+    """Evaluates all weights and rewrites the tables; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="data set with WFLW's test list")
     parser.add_argument("--cache", type=Path, required=True, help="folder for decoded crops")

@@ -1,9 +1,8 @@
-"""Random input to everything that reads what others made: ``python tools/stress/fuzz.py --seconds 300``.
+"""Fuzzing of all readers of foreign files and messages: ``python tools/stress/fuzz.py --seconds 300``.
 
-Half of each target's time goes to Hypothesis, half to Atheris, which is guided by what input reaches in
-Python code, where it is installed (``pip install atheris``); else all to Hypothesis. Whatever a target
-raises but ValueError and OSError is a finding, as are crashes and hangs: the input is saved, and the exit
-status is 1.
+If Atheris is installed (``pip install atheris``), half of each target's time goes to it and half to
+Hypothesis, else all to Hypothesis. Atheris is guided by code coverage in Python. Any exception but
+ValueError and OSError is a finding, as are crashes and hangs: its input is saved, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -28,13 +27,17 @@ from pfld.commands.arguments import positive
 
 ROOT = Path(__file__).parents[2]
 FOUND = 1  # exit status
-_HANGS_S = 30  # so long no input may take
+_HANGS_S = 30  # an input that takes longer counts as a hang
 LONGEST = 100_000  # bytes of an input
-_GUIDED_BY = ("pfld", "PIL", "landmark_app")
+_GUIDED_BY = ("pfld", "PIL", "landmark_app")  # packages whose coverage is measured
 
 
 class Watched:
-    """A target that keeps what it is given until it is done, and is not waited for."""
+    """A target that saves each input before it runs, and raises AssertionError for a hang.
+
+    Attributes:
+        calls: Number of inputs so far.
+    """
 
     def __init__(self, name: str, folder: Path, saved: Path) -> None:
         self.calls = 0
@@ -60,7 +63,11 @@ def _hang(*_: object) -> NoReturn:
 
 
 def fuzz_with_hypothesis(watched: Watched, seeds: list[bytes], seconds: float) -> None:
-    """Edits of the seeds and bytes of no kind; a failing input is made as small as can be."""
+    """Runs edited seeds and random bytes; Hypothesis makes a failing input as small as it can.
+
+    Raises:
+        Exception: What the target raises.
+    """
     from hypothesis import HealthCheck, Phase, given, seed, settings
     from hypothesis import strategies as st
 
@@ -87,7 +94,11 @@ def fuzz_with_hypothesis(watched: Watched, seeds: list[bytes], seconds: float) -
 
 
 def edited(data: bytes, edits: list[tuple[float, int, bytes]], kept: float) -> bytes:
-    """The bytes with some replaced by others, and cut off after a part."""
+    """The bytes with parts replaced, then cut off at a fraction ``kept`` of their length.
+
+    Args:
+        edits: For each, where as a fraction of the length, how many bytes, and those put in their place.
+    """
     for place, length, put in edits:
         start = int(place * len(data))
         data = data[:start] + put + data[start + length :]
@@ -97,7 +108,7 @@ def edited(data: bytes, edits: list[tuple[float, int, bytes]], kept: float) -> b
 def fuzz_with_atheris(
     watched: Watched, seeds: list[bytes], seconds: float, folder: Path
 ) -> NoReturn:
-    """Input that reaches new code is kept and varied."""
+    """Runs Atheris, which keeps and varies input that reaches new code; it ends the process."""
     import atheris
 
     corpus = folder / "corpus"
@@ -116,7 +127,7 @@ def fuzz_with_atheris(
 
 
 def work(name: str, engine: str, seconds: float, saved: Path) -> int:
-    """Fuzzes one target in this process, with the input of the moment in ``saved``."""
+    """Fuzzes one target in this process; returns the exit status. The current input is in ``saved``."""
     warnings.simplefilter("ignore")
     sys.path[:0] = [str(ROOT / "demo"), str(ROOT / "tests")]
     guided: AbstractContextManager[None] = nullcontext()
@@ -129,7 +140,7 @@ def work(name: str, engine: str, seconds: float, saved: Path) -> int:
         own.mkdir()
         seeds = seeds_of(name, Path(folder))
         watched = Watched(name, own, saved)
-        for data in seeds:  # imports what is to be guided by
+        for data in seeds:  # imports the packages whose coverage guides Atheris
             watched(data)
         if engine == "atheris":
             fuzz_with_atheris(watched, seeds, seconds, Path(folder))
@@ -144,7 +155,7 @@ def work(name: str, engine: str, seconds: float, saved: Path) -> int:
 
 
 def fuzz(name: str, engine: str, seconds: float, out: Path) -> bool:
-    """Fuzzes one target in a process of its own, says how it went; whether something was found."""
+    """Fuzzes one target in a process of its own and prints the result; whether something was found."""
     out.mkdir(parents=True, exist_ok=True)
     saved = out / f"{name}-{engine}-{time.time_ns()}"
     command = [sys.executable, __file__, "--seconds", str(seconds), "--target", name]
@@ -169,14 +180,22 @@ def fuzz(name: str, engine: str, seconds: float, out: Path) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fuzzes the targets asked for, one after the other; returns the exit status."""
+    """Fuzzes the chosen targets one after the other; returns the exit status."""
     parser = argparse.ArgumentParser(prog="tools/stress/fuzz.py", description=__doc__)
-    parser.add_argument("--seconds", type=positive, default=300, help="in total (default 300)")
     parser.add_argument(
-        "--target", action="append", choices=TARGETS, help="may be given again (default all)"
+        "--seconds", type=positive, default=300, help="seconds in total (default 300)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/fuzz"), help="folder of findings (default runs/fuzz)"
+        "--target",
+        action="append",
+        choices=TARGETS,
+        help="what to fuzz; may be repeated (default all)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/fuzz"),
+        help="folder for findings (default runs/fuzz)",
     )
     parser.add_argument("--engine", help=argparse.SUPPRESS)
     parser.add_argument("--saved", type=Path, help=argparse.SUPPRESS)

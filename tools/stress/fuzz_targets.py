@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from landmark_app.models import Models
     from pfld.weights import WeightMetadata
 
-_MOST_FRAMES = 20  # of a video
+_MOST_FRAMES = 20  # read of a video
 
-# Takes an input and a folder of its own.
+# Takes an input and a folder for its files.
 Target = Callable[[bytes, Path], object]
 
 
 def picture(data: bytes, folder: Path) -> None:
+    """A picture file."""
     from pfld.media.pictures import read_image, read_picture
 
     path = folder / "a.jpg"
@@ -37,12 +38,14 @@ def picture(data: bytes, folder: Path) -> None:
 
 
 def frame(data: bytes, folder: Path) -> None:
+    """A camera frame of the app, a JPEG file."""
     from landmark_app.camera.frames import decode_frame
 
     decode_frame("data:image/jpeg;base64," + base64.b64encode(data).decode())
 
 
 def lines(data: bytes, folder: Path) -> None:
+    """Lines of a WFLW list, after one good line."""
     from pfld.data.annotations import read_faces
     from support.bad_annotations import LINE
 
@@ -53,6 +56,7 @@ def lines(data: bytes, folder: Path) -> None:
 
 
 def points(data: bytes, folder: Path) -> None:
+    """A .pts file."""
     from pfld.data.annotations import read_faces
 
     (folder / "a.pts").write_bytes(data)
@@ -60,6 +64,7 @@ def points(data: bytes, folder: Path) -> None:
 
 
 def safetensors(data: bytes, folder: Path) -> None:
+    """A whole safetensors file."""
     from pfld.weights import load_weights
 
     (folder / "a.safetensors").write_bytes(data)
@@ -67,11 +72,12 @@ def safetensors(data: bytes, folder: Path) -> None:
 
 
 def header(data: bytes, folder: Path) -> None:
-    """The header of a safetensors file, before as many bytes as the smallest network has numbers."""
+    """The header of a safetensors file; the tensors' bytes are zeros, as many as the smallest network has."""
     safetensors(struct.pack("<Q", len(data)) + data + bytes(_smallest_size()), folder)
 
 
 def checkpoint(data: bytes, folder: Path) -> None:
+    """A PyTorch checkpoint."""
     from pfld.weights import load_weights
 
     (folder / "a.pth").write_bytes(data)
@@ -79,6 +85,7 @@ def checkpoint(data: bytes, folder: Path) -> None:
 
 
 def graph(data: bytes, folder: Path) -> None:
+    """An ONNX file."""
     from pfld.runtime.backends import load_backend
 
     (folder / "a.onnx").write_bytes(data)
@@ -86,6 +93,7 @@ def graph(data: bytes, folder: Path) -> None:
 
 
 def metadata(data: bytes, folder: Path) -> None:
+    """Metadata of a weight file, as a JSON object of strings."""
     from pfld.weights.metadata import WeightMetadata
 
     strings = json.loads(data)
@@ -94,6 +102,7 @@ def metadata(data: bytes, folder: Path) -> None:
 
 
 def video(data: bytes, folder: Path) -> None:
+    """A video file."""
     from pfld.media.video import VideoReader
 
     (folder / "a.mp4").write_bytes(data)
@@ -103,9 +112,11 @@ def video(data: bytes, folder: Path) -> None:
 
 
 def page(data: bytes, folder: Path) -> None:
-    """What a page sends with a frame: settings, a time and a path that is no upload; a line each.
+    """What the app's page sends with a frame: settings, a time, and a path that is no upload; a line each.
 
-    Refused where neither camera view takes the settings.
+    Raises:
+        ValueError: When neither camera view accepts the settings.
+        AssertionError: When the path is taken for an upload.
     """
     import numpy as np
 
@@ -130,7 +141,7 @@ def page(data: bytes, folder: Path) -> None:
 
 @cache
 def app_models() -> Models:
-    """The app's models, which find nothing."""
+    """The app's models with fake networks and a detector that finds nothing."""
     from landmark_app.models import Models
     from support.fake_models import FakeBackend
 
@@ -140,7 +151,7 @@ def app_models() -> Models:
 
 
 def refused(call: Callable[[], object]) -> Exception | None:
-    """Why it is, if it is."""
+    """The ValueError or OSError that a call raises; None if it raises none."""
     try:
         call()
     except (ValueError, OSError) as error:
@@ -149,7 +160,7 @@ def refused(call: Callable[[], object]) -> Exception | None:
 
 
 def seeds_of(name: str, folder: Path) -> list[bytes]:
-    """What to begin with; files are made in the folder."""
+    """Inputs to start from; temporary files are made in the folder."""
     return _SEEDS[name](folder)
 
 

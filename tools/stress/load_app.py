@@ -1,9 +1,9 @@
-"""Loads the app with many visitors: ``python tools/stress/load_app.py --clients 20 --minutes 10``.
+"""Load test of the app with many visitors: ``python tools/stress/load_app.py --clients 20 --minutes 10``.
 
-Starts demo/app.py, has so many pages send their camera's frames at once, each with a face of its own,
-and prints one line per fact: shares, latencies, what was refused, memory, and how the app ends when it
-is told to by SIGTERM while all still send. Then every page's frames are looked at again with no other
-page there, and must have the same answers. The exit status is 1 where a fact is not as it must be.
+Starts demo/app.py, lets many pages send camera frames at once, each with a face at its own place, and
+prints one line per fact: shares, latencies, refusals, memory, and how the app ends after SIGTERM while
+all pages still send. Afterwards every page's frames are processed again without the other pages, and must
+give the same answers. The exit status is 1 if any fact is not as required.
 """
 
 from __future__ import annotations
@@ -30,20 +30,23 @@ from load_visitors import Visit, attend, visits
 
 APP = Path(__file__).parents[2] / "demo" / "app.py"
 START_S = 180.0
-END_S = 10.0  # longest that the app may take to end
+END_S = 10.0  # longest time the app may take to end
 SMALLEST_SHARE = 0.5  # of an equal share of answered frames, for the visitor with the fewest
-GROWTH_MIB = 50.0  # of memory that may be, from a minute after the start to the end
-SETTLED_S = 60.0
+GROWTH_MIB = 50.0  # most growth of memory from SETTLED_S to the end
+SETTLED_S = 60.0  # after which memory should not grow
 
 
 @dataclass
 class Load:
-    """What was seen of the app.
+    """Measurements of the app.
 
     Attributes:
-        memory: Seconds since the cameras were on, MiB resident with child processes, threads.
-        end_s: From SIGTERM to the end; None when it had to be killed.
-        left: Files and processes that outlived it.
+        seconds: How long the cameras were on.
+        memory: Samples of seconds since the start, MiB resident with child processes, and threads.
+        end_s: Seconds from SIGTERM to the end; None if the app had to be killed.
+        status: Exit status; None if it had to be killed.
+        left: Files and processes that outlived the app.
+        complaints: Unexpected lines of its output.
     """
 
     seconds: float = 0.0
@@ -55,7 +58,11 @@ class Load:
 
 
 async def load(all_visits: list[Visit], places: int, seconds: float, folder: Path) -> Load:
-    """Starts the app, has all visit it, ends it."""
+    """Starts the app, runs all visits, and ends the app.
+
+    Raises:
+        RuntimeError: When the app does not start.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -100,7 +107,7 @@ async def _watch(
         await asyncio.sleep(min(5.0, seconds / 20))
     children = app.children(recursive=True) if process.poll() is None else []
     told = time.monotonic()
-    ended.set()  # all still wait for answers
+    ended.set()  # while all visitors wait for answers
     process.send_signal(signal.SIGTERM)
     while process.poll() is None and time.monotonic() < told + 3 * END_S:
         await asyncio.sleep(0.02)
@@ -116,10 +123,11 @@ async def _watch(
 
 
 def report(all_visits: list[Visit], polite: int, places: int, found: Load) -> list[str]:
-    """Prints all facts; returns those that are not as they must be.
+    """Prints all facts; returns the names of those that are not as required.
 
     Args:
-        polite: How many visitors, the first ones, wait for answers.
+        polite: Number of visitors, the first ones, who wait for answers; the others are greedy.
+        places: The app's --max-live.
     """
     wrong = []
 
@@ -187,13 +195,16 @@ def _report_memory(found: Load, tell: Callable[..., None]) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parses the command line, loads the app, prints what came of it; returns the exit status."""
+    """Loads the app and prints the facts; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clients", type=int, default=20, help="pages (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=10, help="(default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=10, help="length (default: %(default)s)")
     parser.add_argument("--places", type=int, help="the app's --max-live (default: room for all)")
     parser.add_argument(
-        "--greedy", type=int, default=0, help="more pages, with 50 frames on their way each (0)"
+        "--greedy",
+        type=int,
+        default=0,
+        help="further pages with 50 frames on their way (default: 0)",
     )
     arguments = parser.parse_args(argv)
     all_visits = visits(arguments.clients, arguments.greedy)

@@ -1,4 +1,4 @@
-"""What the app would have answered a visitor had nobody else been there."""
+"""Replay of a visitor's frames without other visitors, to check that visitors do not affect each other."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import numpy as np
 from load_visitors import Answer, Visit, faces_of, frames_of
 
 DEMO = Path(__file__).parents[2] / "demo"
-ROUNDED_PX = 0.1  # the app rounds what it says to this
+ROUNDED_PX = 0.1  # the app rounds coordinates to this
 
 
 @dataclass(frozen=True)
 class Replay:
-    """How answers to one visitor among many and to the same one alone compare.
+    """Comparison of the answers to a visitor among many and to the same visitor alone.
 
     Attributes:
-        different: Answers with other faces, or points further away than rounding explains.
-        largest_px: Between points of the same faces.
+        answers: Number of answers compared.
+        different: Answers with other faces, or with points further away than rounding explains.
+        largest_px: Largest difference of a coordinate of the same face.
     """
 
     answers: int = 0
@@ -38,13 +39,13 @@ class Replay:
 
 
 def replay_all(visits: list[Visit]) -> Replay:
-    """Sends every visitor's answered frames again, to a visitor of their own in a process of their own."""
+    """Processes the answered frames of every visitor again, each in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
         return sum(pool.imap(replay, visits), Replay())
 
 
 def replay(visit: Visit) -> Replay:
-    """Sends one visitor's answered frames again, to networks that nobody else uses."""
+    """Processes the answered frames of one visitor again, with networks that nobody else uses."""
     sys.path.insert(0, str(DEMO))
     from landmark_app.camera.follow import on_frame
     from landmark_app.camera.frames import decode_frame
@@ -60,11 +61,10 @@ def replay(visit: Visit) -> Replay:
 
 
 def in_order_of_taking(answers: list[Answer]) -> list[Answer]:
-    """Answers in the order in which the app looked at the frames.
+    """Answers in the order in which the app processed the frames.
 
-    That is the order of the frames' times, whatever the way of their answers: the app passes a frame
-    over that comes after a later one, but for those that are later by a second, with which it begins
-    anew.
+    That is the order of the frames' times, whatever the order of the answers: the app leaves out a frame
+    if a later one was processed before. But after a step back of a second or more it starts anew.
     """
     ordered: list[Answer] = []
     for answer in sorted(answers, key=lambda answer: answer.answered_s):
@@ -76,7 +76,7 @@ def in_order_of_taking(answers: list[Answer]) -> list[Answer]:
 
 
 def compare(answer: Answer, faces: tuple[tuple[int, np.ndarray], ...]) -> Replay:
-    """An answer beside the faces that another has."""
+    """Compares an answer with the faces of another one."""
     if [identity for identity, _ in answer.faces] != [identity for identity, _ in faces]:
         return Replay(answers=1, different=1)
     distances = [np.abs(a - b).max() for (_, a), (_, b) in zip(answer.faces, faces)]

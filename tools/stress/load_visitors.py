@@ -1,4 +1,4 @@
-"""Visitors of the app who all have their camera on: what each sends, and what each gets back."""
+"""Simulated visitors for the load test: the frames each one sends, and the answers it gets."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-FACE_XY = (226.0, 128.0)  # its landmarks' mean in the portrait, in pixels
+FACE_XY = (226.0, 128.0)  # mean of the portrait's landmarks, in pixels
 SIZE_HW = (480, 640)
 FRAME_S = 1 / 30
-IN_FLIGHT = 2  # frames of one page on their way at once, as live.js has it
-SLOW_S = 0.4  # answers that take longer are waited for before the next frame, as live.js has it
-PAUSE_S = 1.0  # after a refusal, as live.js has it
+IN_FLIGHT = 2  # frames of one page on their way at once, as in live.js
+SLOW_S = 0.4  # after an answer that took longer, one frame is sent at a time, as in live.js
+PAUSE_S = 1.0  # after a refusal, as in live.js
 CIRCLE_PX = 6.0  # each face moves on a circle of this radius
 PORTRAIT = Path(__file__).parents[2] / "demo" / "examples" / "astronaut.jpg"
-FRAMES = 45  # once around
-SURE = 0.1  # quality below which the app itself does not trust a face
+FRAMES = 45  # of a circle
+SURE = 0.1  # quality below which a face is not checked for its place
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the app said about a frame.
+    """The app's answer to a frame.
 
     Attributes:
-        frame: Which of :func:`frames_of` was sent.
-        sent_s: What the app was told of when the frame was taken.
-        faces: Number and points, x0, y0, x1 ... in pixels, of each.
+        frame: Index of the frame in :func:`frames_of`.
+        sent_s: The time of the frame that the app was told, in seconds.
+        answered_s: When the answer came, in seconds.
+        faces: Number and points, x0, y0, x1 ... in pixels, of each face.
     """
 
     frame: int
@@ -49,15 +50,20 @@ class Answer:
 
 @dataclass
 class Visit:
-    """One page with its camera on, and what came of it.
+    """One page with its camera on, and the answers it got.
 
     Attributes:
-        place_xy: Around which the visitor's face moves, in pixels.
-        tolerance_px: Faces further from where they were sent are somebody else's, or nobody's.
+        place_xy: Middle of the circle on which the visitor's face moves, in pixels.
+        tolerance_px: A face further from its place than this belongs to another visitor, or is none.
+        in_flight: Most frames on their way at once.
         on_way: Frames not answered yet.
-        settings: What the page looks with, as the app gave them to it.
+        settings: The page's settings, as the app gave them.
         answers: In the order in which they came.
-        furthest_px: From where a face was sent to where the app saw it, at most.
+        late, refused: Numbers of frames.
+        misplaced: Number of faces further from their place than tolerated.
+        furthest_px: Largest distance of a face from its place.
+        identities: How often each face number was seen.
+        problems: How often each error was seen.
     """
 
     number: int
@@ -75,7 +81,7 @@ class Visit:
     problems: Counter[str] = field(default_factory=Counter)
 
     def waits(self) -> bool:
-        """Whether the page sends nothing before it has an answer, as the app is slow."""
+        """Whether the page waits for an answer before it sends a frame, because the app is slow."""
         last = self.answers[-1] if self.answers else None
         slow = last is not None and last.answered_s - last.sent_s > SLOW_S
         return slow and self.on_way > 0 and self.in_flight == IN_FLIGHT
@@ -83,7 +89,7 @@ class Visit:
     def note(
         self, said: dict[str, Any], frame: int, sent_xy: tuple[float, float], sent_s: float
     ) -> None:
-        """Takes in what the app said about a frame."""
+        """Notes the app's answer to a frame."""
         if said.get("late"):
             self.late += 1
         elif "cameras are on already" in said.get("error", ""):
@@ -102,16 +108,17 @@ class Visit:
 
 
 def faces_of(said: dict[str, Any]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Number and points of every face in what the app said."""
+    """Number and points of every face in an answer."""
     return ((face["id"], np.array(face["points"], np.float32)) for face in said["faces"])
 
 
 def visits(count: int, greedy: int = 0, greed: int = 50) -> list[Visit]:
-    """So many visitors, no two with their face in the same place, and greedy ones after them.
+    """Visitors with their faces in different places: polite ones, then greedy ones.
 
     Args:
-        greedy: Visitors who do not wait for answers.
-        greed: Frames of one of those on their way at once.
+        count: Number of visitors who wait for answers as live.js does.
+        greedy: Number of visitors who do not.
+        greed: Frames on their way at once of a greedy visitor.
     """
     total = count + greedy
     columns = math.ceil(math.sqrt(total * 4 / 3))
@@ -129,7 +136,7 @@ def visits(count: int, greedy: int = 0, greed: int = 50) -> list[Visit]:
 
 
 def frames_of(visit: Visit) -> list[tuple[str, tuple[float, float]]]:
-    """The visitor's camera: JPEG frames as data URLs, and where the face is in each."""
+    """The frames of a visitor's camera: JPEG data URLs, and where the face is in each."""
     portrait, frames = cv2.imread(str(PORTRAIT)), []
     for index in range(FRAMES):
         angle = 2 * math.pi * index / FRAMES
@@ -145,7 +152,11 @@ def frames_of(visit: Visit) -> list[tuple[str, tuple[float, float]]]:
 
 
 async def attend(visit: Visit, address: str, ended: asyncio.Event) -> None:
-    """Opens the page and has the camera on until the app is told to end, as demo/landmark_app/camera/live.js does."""
+    """Opens the page and sends frames as demo/landmark_app/camera/live.js does, until the app is told to end.
+
+    Raises:
+        httpx.HTTPError: When the page cannot be opened.
+    """
     frames = frames_of(visit)
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
@@ -167,7 +178,7 @@ async def attend(visit: Visit, address: str, ended: asyncio.Event) -> None:
 
 
 async def _stay(client: httpx.AsyncClient, session: str) -> None:
-    """The stream by which an open page is known to be open."""
+    """Keeps the stream open by which Gradio knows that the page is open."""
     try:
         async with client.stream("GET", f"/gradio_api/heartbeat/{session}", timeout=None) as beats:
             async for _ in beats.aiter_raw():
@@ -184,7 +195,7 @@ async def _slot(
     ended: asyncio.Event,
     slot: int,
 ) -> None:
-    """Sends one frame after another, each as soon as the one before is answered."""
+    """Sends one frame after another, each once the one before is answered."""
     failures = 0
     await asyncio.sleep(slot * FRAME_S)
     while not ended.is_set() and failures < 4:

@@ -1,9 +1,9 @@
-"""Kills training at random moments: ``python tools/stress/training_faults.py --kills 50``.
+"""Fault test of training, killed at random moments: ``python tools/stress/training_faults.py --kills 50``.
 
-Trains a tiny network on drawn faces once undisturbed, then again and again, killed with SIGKILL and
-resumed until it is finished, until there have been as many kills as asked for. What a run ends with
-must be what the undisturbed one ended with, and no kill may cost a good checkpoint. Prints one line
-per fact; the exit status is 1 where one of them is not as it must be.
+Trains a tiny network on drawn faces once undisturbed. Then trains it again and again, each time killed
+with SIGKILL and resumed until it is finished, up to the number of kills asked for. Each run must end with
+the same weights and losses as the undisturbed one, and no kill may damage a good checkpoint. Prints one
+line per fact; the exit status is 1 if any fact is not as required.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Run:
     cache: Path
 
     def start(self) -> subprocess.Popen[bytes]:
-        """train.py, resuming what there is."""
+        """Starts train.py, which resumes the run if there is one."""
         command = [sys.executable, str(ROOT / "train.py"), *OPTIONS, "--resume"]
         folders = ["--data", str(self.data), "--out", str(self.out), "--cache", str(self.cache)]
         return subprocess.Popen(
@@ -62,20 +62,20 @@ class Run:
         )
 
     def newest(self, report: Callable[[str], None] = lambda line: None) -> int:
-        """Step of the newest checkpoint that can be read; 0 where there is none."""
+        """Step of the newest readable checkpoint; 0 without one. Damaged ones go to ``report``."""
         found = load_checkpoint(self.out, report)
         return 0 if found is None else found[0]
 
     def files(self) -> set[Path]:
-        """All that is in the run's folders now, but what is in the cache's entries."""
+        """The files in the run's folders, without those inside of the cache's entries."""
         return {*self.out.glob("*"), *self.out.glob("tensorboard/*"), *self.cache.glob("*")}
 
     def has_cache(self) -> bool:
+        """Whether the cache of crops is complete."""
         return any(self.cache.glob("[!.]*"))
 
 
-# What a kill waits for, among the files that are new since the process was started: with how much
-# patience after it, in seconds.
+# The new file that a kill waits for, and the longest time it waits after that, in seconds.
 MOMENTS: dict[str, tuple[str, float]] = {
     "while the cache is written": (".building-*", 0.3),
     "while a checkpoint is written": ("step-*.partial", 0.03),
@@ -88,14 +88,15 @@ ANY_TIME = "at any time"
 
 @dataclass
 class Record:
-    """What came of all kills.
+    """Results of all kills.
 
     Attributes:
-        phases: How often a process was killed doing what.
+        phases: How often a process was killed in which phase.
         older: Kills after which the newest readable checkpoint was older than before.
-        damaged: Checkpoints that could not be read after a kill.
-        different: What finished runs had that the undisturbed one has not.
-        largest: Difference of a weight or loss.
+        damaged: Messages about checkpoints that could not be read after a kill.
+        runs: Number of finished runs.
+        different: How finished runs differ from the undisturbed one.
+        largest: Largest difference of a weight or loss.
     """
 
     phases: Counter[str] = field(default_factory=Counter)
@@ -107,10 +108,10 @@ class Record:
 
 
 def kill_once(run: Run, rng: np.random.Generator, length_s: float, record: Record) -> bool:
-    """Starts the run and kills it at a random moment; False where it was finished before that.
+    """Starts the run and kills it at a random moment; False if it ended before that.
 
     Raises:
-        TimeoutError: When it neither ends nor comes to that moment.
+        TimeoutError: When it neither ends nor reaches that moment.
     """
     still_to_come = [name for name in MOMENTS if "cache" not in name or not run.has_cache()]
     moment = str(rng.choice([ANY_TIME, ANY_TIME, *still_to_come]))
@@ -144,7 +145,7 @@ def kill_once(run: Run, rng: np.random.Generator, length_s: float, record: Recor
 
 
 def phase_of(run: Run, new: set[Path]) -> str:
-    """What a killed process was at, by the files that are new since it was started."""
+    """What a killed process was doing, by the files that are new since it was started."""
     names = [path.name for path in new]
     if any(name.startswith(".building-") for name in names):
         return "writing the cache"
@@ -158,7 +159,7 @@ def phase_of(run: Run, new: set[Path]) -> str:
 
 
 def compare(run: Run, undisturbed: Run, record: Record) -> None:
-    """Notes where a finished run is not as the undisturbed one."""
+    """Notes how a finished run differs from the undisturbed one."""
     record.runs += 1
     mine, theirs = (weights_and_losses(each.out) for each in (run, undisturbed))
     if mine.keys() != theirs.keys():
@@ -175,7 +176,7 @@ def compare(run: Run, undisturbed: Run, record: Record) -> None:
 
 
 def weights_and_losses(out: Path) -> dict[str, torch.Tensor]:
-    """All numbers a run ends with, by name."""
+    """All final weights and logged losses of a run, by name; empty if it is not finished."""
     found = load_checkpoint(out)
     if found is None or found[0] != STEPS:
         return {}
@@ -198,10 +199,11 @@ def weights_and_losses(out: Path) -> dict[str, torch.Tensor]:
 
 
 def suffer(folder: Path, kills: int, seed: int) -> tuple[Record, float]:
-    """All kills, and how many seconds the undisturbed run took.
+    """Runs all kills; their results, and the seconds the undisturbed run took.
 
     Raises:
         subprocess.CalledProcessError: When the undisturbed run fails.
+        TimeoutError: As :func:`kill_once`.
     """
     rng = np.random.default_rng(seed)
     data = folder / "faces"
@@ -227,10 +229,14 @@ def suffer(folder: Path, kills: int, seed: int) -> tuple[Record, float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parses the command line, prints a line per fact; returns the exit status."""
+    """Runs the test and prints a line per fact; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
+    parser.add_argument(
+        "--kills", type=int, default=50, help="number of kills (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the moments (default: %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="training-faults-") as folder:
         record, length_s = suffer(Path(folder), arguments.kills, arguments.seed)

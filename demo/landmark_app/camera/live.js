@@ -1,10 +1,10 @@
-// A camera whose video stays on this page: frames go to the server, landmarks come back and are drawn
-// on the very frame they belong to. Runs as the body of a function of element, props and server.
+// Camera view: frames go to the server, landmarks come back and are drawn on the frame they belong to.
+// Runs as the body of a function of element, props and server.
 
 const root = element.querySelector(".pf-live");
 const kind = props.kind; // "live": one pane, "pair": two
-const IN_FLIGHT = 2; // frames on their way at once; more only wait for each other
-const SLOW_MS = 400; // a frame that took longer is waited for: a second one would only stand in line
+const IN_FLIGHT = 2; // frames on their way at once; more would only wait for each other
+const SLOW_MS = 400; // after a frame that took longer, only one is sent at a time
 const LONGEST_SIDE = 640; // pixels sent
 const KEPT = 120; // frames that medians are taken over
 
@@ -27,7 +27,7 @@ let newest = 0;
 let failures = 0;
 let pausedUntil = 0;
 let slow = false;
-let run = 0; // grows with every start and stop, so that late answers know they are late
+let run = 0; // counts starts and stops, so that answers to an earlier run are dropped
 let series = null;
 let shownAt = [];
 let readAt = 0;
@@ -124,7 +124,7 @@ function next(mine) {
       stop("It stopped when you left this tab.", "Camera stopped");
       return;
     }
-    // When the camera took it; the moment it is handed out jumps about.
+    // The time the camera took it, which is more even than that of this call.
     capture(mine, (frame && frame.captureTime) || now);
     next(mine);
   };
@@ -162,7 +162,7 @@ function asText(blob) {
 async function send(mine, slot, number, takenAt, blob) {
   try {
     if (!blob || mine !== run) return;
-    // As text: the server would put a file on its disk.
+    // As text, because Gradio would write a file to the server's disk.
     const data = { frame: await asText(blob), time_s: takenAt / 1000, settings: JSON.stringify(settings()) };
     const answer = await server.locate({ binary: true, data });
     if (mine !== run || number < newest || !answer || answer.late) return;
@@ -229,7 +229,7 @@ if (kind === "pair") {
   window.addEventListener("pfld-settings", changed);
   changed();
 } else {
-  // Latencies of another network or mode would mix with this one's.
+  // Medians start anew with another network or mode.
   let known = "";
   window.addEventListener("pfld-settings", () => {
     const { network, mode } = settings();

@@ -23,7 +23,9 @@ _TEMPLATE = """
   <div class="pf-stage">
     <div class="pf-panes">{panes}</div>
     <div class="pf-empty">
-      <svg viewBox="0 0 48 48" aria-hidden="true"><path d="M6 15h8l4-5h12l4 5h8v24H6z"/><circle cx="24" cy="26" r="8"/></svg>
+      <svg viewBox="0 0 48 48" aria-hidden="true">
+        <path d="M6 15h8l4-5h12l4 5h8v24H6z"/><circle cx="24" cy="26" r="8"/>
+      </svg>
       <p class="pf-title"></p>
       <p class="pf-message" role="status" aria-live="polite">{invitation}</p>
       <button type="button" class="pf-button pf-start">Start camera</button>

@@ -1,4 +1,4 @@
-// Frames with faces drawn on them, as pfld.draw does it; part of live.js.
+// Draws frames and faces on the canvas, as pfld.draw does in Python; part of live.js.
 
 const curves = props.curves; // per number of points: [color, indices, closed]
 const groups = props.groups; // per number of points: [color, indices]

@@ -1,4 +1,4 @@
-// Medians and what else is measured, written into the page; part of live.js.
+// Writes measurements into the page: medians, rates, pose; part of live.js.
 
 const emptySeries = () => ({ network: [], second: [], server: [], whole: [], largest: [], mean: [] });
 

@@ -1,4 +1,4 @@
-"""A video, face by face: annotated copy, table of all faces, and how things went over time."""
+"""Videos: faces tracked in every frame, an annotated copy, a CSV table, and progress reports."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from pfld.runtime.face import Face
 from pfld.tracking.tracker import FaceTracker
 
 MOST_PIXELS = 3840 * 2160  # of a frame
-_TELL_EVERY_S = 0.4
+_TELL_EVERY_S = 0.4  # between reports
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What is done with a video.
+    """Options for a video.
 
     Attributes:
-        max_s: Longer ones are refused, in seconds.
+        max_s: Longest video in seconds; longer ones are refused.
+        max_faces: Most faces tracked at once.
+        smoothing: Whether landmarks are smoothed.
+        drawing: What is drawn on the copy.
     """
 
     max_s: float = 120
@@ -40,16 +43,16 @@ class VideoOptions:
 
 @dataclass
 class VideoReport:
-    """How far a video is, and what was found.
+    """Progress and results of a video.
 
     Attributes:
-        num_frames: That there should be; None where the file does not say.
-        times_s: Of the frames done so far.
-        latencies_ms: For finding and following the faces of each frame.
-        faces: Of each frame.
-        seconds: Since it was begun, with reading, drawing and writing.
-        video, table: Files, once all is done.
-        problem: What was wrong with the file, where it could be read in part.
+        num_frames: Frames that the file says it has; None if it does not say.
+        times_s: Time of each frame done so far.
+        latencies_ms: Time for finding and tracking the faces of each frame.
+        faces: Faces of each frame.
+        seconds: Time since the start, with reading, drawing and writing.
+        video, table: The annotated copy and the CSV table; None before the end.
+        problem: What was wrong with the file, if only a part could be read; else empty.
     """
 
     num_frames: int | None
@@ -62,7 +65,7 @@ class VideoReport:
     problem: str = ""
 
     def main_face(self) -> tuple[list[float], list[Face]]:
-        """The face that is seen most often: when, and what it was then. Empty without faces."""
+        """Times and landmarks of the face that is in most frames; empty without faces."""
         counts = Counter(face.identity for faces in self.faces for face in faces)
         if not counts:
             return [], []
@@ -79,16 +82,17 @@ class VideoReport:
 def on_video(
     models: Models, path: str, choice: Choice, folder: Path, options: VideoOptions
 ) -> Iterator[VideoReport]:
-    """Goes through a video and tells now and then how far it is; the last report has the files.
+    """Processes a video and yields a report now and then; the last one has the files.
 
-    Closing the iterator ends the work, and leaves no files behind.
+    Closing the iterator stops the work and removes the files.
 
     Args:
         folder: A new folder for the files is made in it.
 
     Raises:
-        ValueError, OSError: For what is no video, or one that is too long or too large; the message is
-            for whoever chose it.
+        ValueError: For a file that is no video, is too long or has too large frames; the message is
+            shown to the visitor.
+        OSError: When the files cannot be written; then none are left.
     """
     try:
         reader = VideoReader(path)
@@ -142,7 +146,7 @@ def _process(
         rows.writerow(csv_header(num_landmarks))
         for index, (time_s, frame) in enumerate(reader):
             if time_s > options.max_s:  # files may not say how long they are
-                report.problem = f"Only the first {options.max_s:.0f} s were looked at."
+                report.problem = f"Only the first {options.max_s:.0f} s were processed."
                 break
             before = time.perf_counter()
             faces = track(frame, time_s)

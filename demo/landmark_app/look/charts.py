@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its colours from the page, so that they suit dark and light."""
+"""SVG charts and progress bars in the page's colours, for dark and light mode."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 _WIDTH, _HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 34
-_MOST_POINTS = 600  # of a line; more are narrower than a pixel
-_BAR = 30
+_MOST_POINTS = 600  # of a line; more would be closer than a pixel
+_BAR = 30  # height of a bar with its gap
 
 
 def line_chart(
     title: str, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, unit: str = ""
 ) -> str:
-    """Lines over time.
+    """An SVG line chart over time; empty text without values.
 
     Args:
-        series: By name, seconds and values.
+        series: Times in seconds and values, by name.
+        unit: Of the values.
     """
     lines = {name: pair for name, pair in series.items() if len(pair[0])}
     if not lines:
@@ -59,7 +60,7 @@ def line_chart(
 
 
 def bar_chart(title: str, bars: Mapping[str, float], *, unit: str, digits: int = 1) -> str:
-    """A bar for each name, the values written at their ends."""
+    """An SVG chart with a bar and its value for each name; empty text without any."""
     if not bars:
         return ""
     top = max(max(bars.values()), 1e-12)
@@ -77,7 +78,7 @@ def bar_chart(title: str, bars: Mapping[str, float], *, unit: str, digits: int =
 
 
 def progress_bar(text: str, done: int, total: int | None) -> str:
-    """A bar with words; one that only moves where the total is not known."""
+    """A progress bar with text; without ``total`` it only shows that work goes on."""
     share = f' value="{done}" max="{total}"' if total else ""
     return (
         f'<div class="pf-progress" role="status"><progress{share} aria-label="{escape(text)}">'

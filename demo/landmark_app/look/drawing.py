@@ -1,4 +1,4 @@
-"""Drawing: what a visitor wants drawn on faces."""
+"""Drawing options: what a visitor wants drawn on faces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Drawing:
 
     @classmethod
     def of(cls, names: Sequence[str] | None) -> Drawing:
-        """From the names of what is wanted; others are ignored."""
+        """Options from the names of those that are on; unknown names are ignored."""
         return cls(**{name: name in (names or ()) for name in cls.__dataclass_fields__})
 
     def __call__(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Tables of results as HTML."""
+"""HTML tables of results, and messages to the visitor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from landmark_app.comparison import Comparison
 from landmark_app.model_facts import ModelFacts
 from pfld.runtime.face import Face
 
-# What a comparison tells: names as live.js has them, titles.
+# Rows of a comparison: names that readout.js uses, and titles.
 FACT_ROWS = {"parameters": "Parameters", "macs": "Multiplications", "file": "Weight file"}
 LATENCY_ROWS = {
     "latency": "Network, median",
@@ -30,19 +30,19 @@ def notice(text: str, kind: str = "info") -> str:
 
 
 def face_table(faces: Sequence[Face], *, most: int = 24) -> str:
-    """One row per face, the largest first."""
+    """A row for each face in the given order, for the first ``most`` of them."""
     heads = ("Face", "Sure", "Quality", "Yaw", "Pitch", "Roll", "Eyes open", "Mouth open")
     rows = []
     for number, face in enumerate(faces[:most], 1):
         try:
             angles = [f"{angle:.0f}°" for angle in face.pose]
-        except ValueError:  # points in one place show no pose
+        except ValueError:  # points in one place or on one line have no pose
             angles = ["–"] * 3
         shares = [f"{100 * value:.0f} %" for value in (face.score, face.quality)]
         try:
             left, right = face.eye_opening
             openings = [f"{left:.2f} / {right:.2f}", f"{face.mouth_opening:.2f}"]
-        except ValueError:  # of a scheme without lids
+        except ValueError:  # the scheme has no points on the eyelids
             openings = ["–"] * 2
         cells = [str(number), *shares, *angles, *openings]
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
@@ -50,16 +50,19 @@ def face_table(faces: Sequence[Face], *, most: int = 24) -> str:
     foot = f"<p>{more} more faces are in the files.</p>" if more > 0 else ""
     head = "".join(f'<th scope="col">{title}</th>' for title in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="pf-scroll"><table class="pf-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{foot}'
+    return (
+        f'<div class="pf-scroll"><table class="pf-table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{foot}"
+    )
 
 
 def pair_table(
     titles: tuple[str, str], values: Mapping[str, tuple[str, str] | str] | None = None
 ) -> str:
-    """Two networks side by side; rows without values are left for the page to fill in.
+    """Two networks side by side; cells without a value are filled in by readout.js.
 
     Args:
-        titles: Of the two networks.
+        titles: Names of the two networks.
         values: Two texts for each of FACT_ROWS and LATENCY_ROWS, one for each of PAIR_ROWS.
     """
     values = values or {}
@@ -88,7 +91,7 @@ def pair_table(
 def pair_values(
     facts: tuple[ModelFacts, ModelFacts], result: Comparison
 ) -> dict[str, tuple[str, str] | str]:
-    """What :func:`pair_table` shows for a comparison of stills."""
+    """Texts for :func:`pair_table` from a comparison on a photo."""
     own = [fact_texts(fact) for fact in facts]
     measured = len(result.first) > 0
 
@@ -107,7 +110,7 @@ def pair_values(
 
 
 def fact_texts(facts: ModelFacts) -> dict[str, str]:
-    """A network's size as text, by the names of FACT_ROWS."""
+    """Texts for a network's size, by the names of FACT_ROWS."""
     return {
         "parameters": f"{facts.parameters / 1e6:.2f} million",
         "macs": f"{facts.macs / 1e6:.0f} million",
@@ -116,7 +119,7 @@ def fact_texts(facts: ModelFacts) -> dict[str, str]:
 
 
 def pixels(value: float | None) -> str:
-    """A distance in pixels; tiny ones as powers of ten."""
+    """Text for a distance in pixels; small ones in scientific notation, "–" for None."""
     if value is None:
         return "–"
     return f"{value:.2f} px" if value >= 0.01 or value == 0 else f"{value:.0e} px"

@@ -1,4 +1,4 @@
-"""The page's colours and shapes, for Gradio's own components; style.css has the rest."""
+"""Gradio theme: colours and shapes of Gradio's components; style.css has the rest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INK = gr.themes.Color(
 
 
 def make_theme() -> gr.themes.Base:
-    """The app's theme, light and dark. Fonts are the system's: none is fetched."""
+    """The app's theme, light and dark. It uses the system's fonts, so that none is downloaded."""
     theme = gr.themes.Base(
         primary_hue=_TEAL,
         secondary_hue=_TEAL,

@@ -1,4 +1,4 @@
-"""What the About tab says: the fold in one picture, model cards, licences, privacy."""
+"""The About tab: re-parameterization in one picture, model cards, licences, privacy."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ _ROW = 30
 _METRICS = {"validation_nme": "Error, held-out faces", "test_nme": "Error, test list"}
 
 _FOLD_TEXT = """
-<p>While it trains, each block of GhostOne computes the same input along up to eight branches and adds them up:
-six convolutions, a 1 × 1 convolution and a plain connection, each with its batch norm. More ways to learn the
-same thing make it easier to learn.</p>
-<p>Once trained, a batch norm only scales and shifts. So each branch is a convolution with a bias, kernels of the
-same size can be added, and one convolution is left that gives the same landmarks, but for rounding: less than a
-thousandth of a pixel, in a fraction of the time. <b>Side by side</b> shows both at once.</p>
+<p>While it trains, each block of GhostOne computes the same input along up to eight branches and adds
+them up: six convolutions, a 1 × 1 convolution and a plain connection, each with its batch norm. More ways
+to learn the same thing make it easier to learn.</p>
+<p>Once trained, a batch norm only scales and shifts. So each branch is a convolution with a bias, kernels of
+the same size can be added, and one convolution is left that gives the same landmarks, but for rounding: less
+than a thousandth of a pixel, in a fraction of the time. <b>Side by side</b> shows both at once.</p>
 """
 
 _PRIVACY = """
 <ul>
-<li>All is computed by the machine that runs <code>demo/app.py</code>. The page fetches nothing from elsewhere, and
-the usage statistics of Gradio and ONNX Runtime are off.</li>
-<li>Camera frames are held in memory for as long as it takes to look at them, and never written to a disk.</li>
-<li>Photos and videos you choose, and results, are in a temporary folder of the app. They go after an hour, and when
-the app ends.</li>
+<li>All is computed by the machine that runs <code>demo/app.py</code>. The page fetches nothing from
+elsewhere, and the usage statistics of Gradio and ONNX Runtime are off.</li>
+<li>Camera frames are held in memory while they are processed, and never written to a disk.</li>
+<li>Photos and videos you choose, and results, are in a temporary folder of the app. They are removed after
+an hour, and when the app ends.</li>
 <li>Each page has its own trackers and smoothing: visitors do not see each other's faces.</li>
 <li>With <code>--share</code>, which is off unless asked for, everything passes through Gradio's servers.</li>
 </ul>
 """
 
 _LICENCES = """
-<div class="pf-scroll"><table class="pf-table pf-left"><thead><tr><th scope="col">Part</th><th scope="col">Licence</th></tr></thead><tbody>
+<div class="pf-scroll"><table class="pf-table pf-left"><thead>
+<tr><th scope="col">Part</th><th scope="col">Licence</th></tr>
+</thead><tbody>
 <tr><th scope="row">This project's code</th><td>Apache-2.0</td></tr>
 <tr><th scope="row">This project's weights</th><td>for research, as the data they were trained on</td></tr>
 <tr><th scope="row">Face detection: MediaPipe and its models</th><td>Apache-2.0</td></tr>
@@ -45,18 +47,19 @@ _LICENCES = """
 """
 
 _LIMITS = """
-<p>Errors are means over faces and points, of the distance between the outer corners of the eyes. What the networks
-were trained on, and under which licences, is in <code>weights/README.md</code>.</p>
-<p>The networks place 98 points on faces that a detector has found. They do not recognise anybody and tell neither
-age nor mood. Expect less of them in profile, in the dark, and behind hands or masks. <b>Quality</b> is how likely the
-error is under 10 % of the distance of the outer eye corners: the lower it is, the less the points can be trusted.
-Networks with a heatmap head also say how unsure they are of each point: <b>Thin where unsure</b> shows it.
+<p>Errors are means over faces and points, in per cent of the distance between the outer corners of the eyes.
+What the networks were trained on, and under which licences, is in <code>weights/README.md</code>.</p>
+<p>The networks place 98 points on faces that a detector has found. They do not recognise anybody and tell
+neither age nor mood. Expect less of them in profile, in the dark, and behind hands or masks. <b>Quality</b>
+is how likely the error is under 10 % of the distance of the outer eye corners: the lower it is, the less the
+points can be trusted. Networks with a heatmap head also say how unsure they are of each point: <b>Thin where
+unsure</b> shows it.
 Do not decide about people with them.</p>
 """
 
 
 def about_html(models: Models) -> str:
-    """The tab's text."""
+    """The tab's content."""
     sections = (
         ("What re-parameterization does", fold_picture() + _FOLD_TEXT),
         ("Model cards", _cards(models) + _LIMITS),
@@ -69,7 +72,7 @@ def about_html(models: Models) -> str:
 
 
 def fold_picture() -> str:
-    """Branches that fold into one convolution: three pictures in a row, or below each other on a phone."""
+    """SVGs of branches that fold into one convolution; in a row or, on phones, in a column."""
     names = [f"3 × 3 conv {index + 1}" for index in range(_CONVOLUTIONS)] + ["1 × 1 conv", ""]
     height = _ROW * len(names) + 40
     middle = 20 + _ROW * len(names) / 2
@@ -107,7 +110,8 @@ def fold_picture() -> str:
             400,
             height,
             before,
-            "Six 3 by 3 convolutions, a 1 by 1 convolution and a plain connection, each with a batch norm, are added up",
+            "Six 3 by 3 convolutions, a 1 by 1 convolution and a plain connection, each with a batch norm, "
+            "are added up",
         )
         + _svg(90, 80, arrow, "fold into")
         + _svg(240, 80, after, "one 3 by 3 convolution with a bias")
@@ -134,8 +138,8 @@ def _block(x: float, y: float, width: float, name: str, kind: str) -> str:
 
 
 def _cards(models: Models) -> str:
-    """A row for each network, from what its weight file says of itself."""
-    head = ("Network", "Modes", "Looks at", "Trained on", "Licence", *_METRICS.values())
+    """A table with a row for each network, from the metadata of its weight file."""
+    head = ("Network", "Modes", "Input", "Trained on", "Licence", *_METRICS.values())
     rows = "".join(_card(models, network) for network in models.networks)
     cells = "".join(f'<th scope="col">{name}</th>' for name in head)
     return (

@@ -1,4 +1,4 @@
-"""The Benchmark tab: all networks and modes measured on this machine."""
+"""The Benchmark tab: measures all networks and modes on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from landmark_app.tabs.controls import run_on_click
 
 
 def benchmark_tab(models: Models) -> None:
-    """Fills the tab."""
+    """Builds the tab."""
     count = len(models.choices())
     invitation = (
         f"Measures {count} combinations of network and mode, one after the other, with one thread each. "

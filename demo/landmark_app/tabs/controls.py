@@ -1,4 +1,4 @@
-"""Controls that several tabs have."""
+"""Controls that several tabs share: network, mode, what is drawn, downloads, start and cancel."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SHOWN = (
 )
 SHOWN_AT_FIRST = ["contours", "points"]
 
-# What has a value that visitors change; Gradio's base classes know no such event.
+# Components with a change event, which Gradio's base classes do not declare.
 Control: TypeAlias = gr.Checkbox | gr.CheckboxGroup | gr.Dropdown | gr.Image | gr.Radio | gr.Slider
 
 
 def network_and_mode(models: Models) -> tuple[gr.Radio, gr.Radio]:
-    """Radio buttons for the network and the modes there are for it."""
+    """Radio buttons for the network and for the modes it has."""
     default = models.default
     network = gr.Radio(
         list(models.networks), value=default.network, label="Network", interactive=True
@@ -53,12 +53,12 @@ def network_and_mode(models: Models) -> tuple[gr.Radio, gr.Radio]:
 
 
 def mode_choices(models: Models, network: str) -> list[tuple[str, str]]:
-    """Titles and names of the modes of a network."""
+    """Titles and names of a network's modes."""
     return [(MODE_TITLES[mode], mode) for mode in models.modes(network)]
 
 
 def downloads(files: Sequence[Path | None]) -> list[gr.DownloadButton]:
-    """Download buttons with these files; without one a button cannot be pressed."""
+    """Updates for download buttons: their files; a button without one is disabled."""
     return [
         gr.DownloadButton(value=None if file is None else str(file), interactive=file is not None)
         for file in files
@@ -75,11 +75,13 @@ def run_on_click(
     cancelled: str,
     **limits: Any,
 ) -> None:
-    """Wires a button to work that takes a while, and another that ends it.
+    """Makes one button start a long task and another cancel it.
 
     Args:
-        outputs: The first of them a status, which says ``cancelled`` then.
-        limits: How much of it there may be at once, as Gradio's events take it.
+        work: The task; takes the values of ``inputs`` and returns those of ``outputs``.
+        outputs: The first of them is a status.
+        cancelled: Shown as status once the task is cancelled.
+        limits: Concurrency options of Gradio's events.
     """
     run = start.click(
         work, inputs, outputs, show_progress="hidden", api_visibility="private", **limits
@@ -99,7 +101,7 @@ def run_on_change(
     inputs: Sequence[Control],
     outputs: Sequence[gr.components.Component],
 ) -> None:
-    """Has a photo looked at again whenever one of ``inputs`` changes."""
+    """Runs ``work`` again when one of ``inputs`` changes; of changes in the meantime only the last counts."""
     gr.on(
         [part.change for part in inputs],
         work,

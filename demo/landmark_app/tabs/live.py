@@ -1,4 +1,4 @@
-"""The Live tab: landmarks on the camera's picture."""
+"""The Live tab: landmarks drawn on the camera's picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMES = ("network", "mode", "smoothing", "max_faces", "show")
 
 
 def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
-    """Fills the tab."""
+    """Builds the tab."""
     visitor = gr.State(Visitor())
     default = models.default
 

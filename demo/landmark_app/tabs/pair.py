@@ -1,4 +1,4 @@
-"""The Side by side tab: the same faces through two networks or modes."""
+"""The Side by side tab: compares two networks or modes on the same faces."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAMES = ("first", "second", "max_faces", "show")
 
 
 def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -> None:
-    """Fills the tab."""
+    """Builds the tab."""
     visitor = gr.State(Visitor())
     left_choice, right_choice = models.default_pair
     titles = str(left_choice), str(right_choice)

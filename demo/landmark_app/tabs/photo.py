@@ -1,4 +1,4 @@
-"""The Photo tab: every face in a picture, and files to take away."""
+"""The Photo tab: finds every face in a picture, with PNG and JSON files to download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INVITATION = "Drop a photo, paste one, or take the example."
 
 
 def photo_tab(models: Models, folder: Path) -> None:
-    """Fills the tab."""
+    """Builds the tab."""
 
     def annotate(path: str | None, network: str, mode: str, show: list[str]) -> tuple[Any, ...]:
         if not path:
@@ -55,9 +55,9 @@ def photo_tab(models: Models, folder: Path) -> None:
 
 
 def photo_input(elem_id: str) -> gr.Image:
-    """A place for a picture, whose value is the path of the uploaded file as it is.
+    """A picture input whose value is the path of the uploaded file.
 
-    Gradio would read the file itself and report one it cannot read by where it is kept.
+    Gradio would decode the file itself, and its error message would show the file's path.
     """
     picture = gr.Image(
         label="Photo",
@@ -67,7 +67,8 @@ def photo_input(elem_id: str) -> gr.Image:
         elem_id=elem_id,
         height=280,
     )
-    picture.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]  # a subclass would be another component to the page
+    # A subclass would be another component to the page.
+    picture.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
     return picture
 
 

@@ -1,4 +1,4 @@
-"""The other way to show a camera: pictures go to the server and come back with landmarks on them."""
+"""Streaming camera view: frames go to the server and come back with landmarks drawn on them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from landmark_app.look.tables import notice
 from landmark_app.models import Models
 from landmark_app.tabs.controls import Control
 
-_EVERY_S = 0.03
-_TURN_S = 60  # after which a page queues again, so that others get theirs
+_EVERY_S = 0.03  # between frames
+_TURN_S = 60  # after which a page queues again, so that other visitors get a turn
 
 
 def stream_view(models: Models, places: Admission, controls: Sequence[Control]) -> None:
-    """A camera whose pictures come back drawn.
+    """Adds a camera whose frames come back with faces drawn on them.
 
     Args:
-        controls: Network, mode, smoothing, number of faces, what is drawn.
+        controls: Inputs for network, mode, smoothing, number of faces and what is drawn, in this order.
     """
     visitor = gr.State(Visitor())
     shown_at = gr.State([])
@@ -79,7 +79,7 @@ def stream_view(models: Models, places: Admission, controls: Sequence[Control]) 
             ),
             elem_id="stream-in",
         )
-        # Not gr.Image, which would write every frame into a file.
+        # gr.Image would write every frame into a file.
         drawn = gr.HTML(
             html_template="${value ? `<img src='${value}' alt='Camera picture with landmarks'>` : ''}",
             apply_default_css=False,

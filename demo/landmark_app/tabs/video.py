@@ -1,4 +1,4 @@
-"""The Video tab: a video's faces, with an annotated copy and a table to take away."""
+"""The Video tab: finds faces in a video, with an annotated copy and a CSV table to download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from landmark_app.tabs.controls import downloads, network_and_mode, run_on_click
 
 
 def video_tab(models: Models, folder: Path, max_s: float) -> None:
-    """Fills the tab."""
+    """Builds the tab."""
     invitation = notice(f"Choose a video of up to {max_s:.0f} seconds, then press Find faces.")
 
     def process(
@@ -47,7 +47,7 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
 
     with gr.Row(equal_height=False, elem_classes="pf-split"):
         with gr.Column(scale=1, min_width=280):
-            # Not gr.Video, which complains of what browsers cannot play and OpenCV can read.
+            # gr.Video would refuse videos that browsers cannot play but VideoReader can read.
             video = gr.File(label="Video", file_types=["video"], elem_id="video-in")
             network, mode = network_and_mode(models)
             smoothing = gr.Checkbox(True, label="Smooth landmarks")
