@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
+import logging
+import os
 import sys
 import warnings
 
@@ -10,7 +13,15 @@ from pfld import __version__
 from pfld.commands import benchmark, evaluate, export, predict
 
 # Modules that a base installation lacks, and the extra that installs each.
-_EXTRAS = {"torch": "train", "safetensors": "train", "onnx": "export", "onnxscript": "export"}
+_EXTRAS = {
+    "torch": "train",
+    "safetensors": "train",
+    "onnx": "export",
+    "onnxscript": "export",
+    "pyarrow": "parquet",
+    "ray": "ray",
+}
+_PIPE_CLOSED = 141  # exit status, as shells have it for what SIGPIPE ends
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,6 +29,27 @@ def main(argv: list[str] | None = None) -> int:
 
     Bad input prints one line on standard error and gives status 2.
     """
+    # MediaPipe imports Matplotlib, which tells at length of a home that it cannot write into.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files are printed in any locale.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            return _run(argv)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_output()
+        return _PIPE_CLOSED
+    except OSError as error:  # of the output itself
+        _let_go_of_output()
+        print("error:", error, file=sys.stderr)
+        return 2
+
+
+def _run(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="pfld", description=__doc__)
     parser.add_argument("--version", action="version", version=f"pfld {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -30,12 +62,26 @@ def main(argv: list[str] | None = None) -> int:
             warnings.filterwarnings("ignore", module="PIL")
             return arguments.run(arguments)
     except ModuleNotFoundError as error:
-        hint = f"; pip install 'pfld[{_EXTRAS[error.name]}]'" if error.name in _EXTRAS else ""
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        hint = f"; pip install 'pfld[{extra}]'" if extra else ""
         print(f"error: {error}{hint}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ImportError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2
+
+
+def _let_go_of_output() -> None:
+    """Directs output that cannot be written to nowhere, so that Python does not complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

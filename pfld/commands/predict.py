@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from pfld.prediction.run import PredictionSummary
 
 _INTERRUPTED = 130  # exit status that says Ctrl-C
+# Switches of annotated copies, videos and other files than Parquet.
+_NOT_ON_RAY = "json csv no-smoothing no-pictures boxes axes indices labels uncertainty".split()
 
 _DESCRIPTION = """\
 Finds faces and their landmarks in photos, folders and their subfolders, file patterns, videos and
 cameras. Writes annotated copies into --out, in the folder structure of the originals, and on request
-all faces into faces.jsonl or faces.csv there. Videos are written as .mp4 without sound.
+all faces into faces.jsonl, faces.csv or faces.parquet there. Videos are written as .mp4.
 
-An interrupted run continues when the same command is run again. Files that cannot be read are reported
-and left out."""
+An interrupted run continues when the same command is run again. Files that cannot be read, or whose
+results cannot be written, are reported and left out."""
 
 _EPILOG = """\
 exit status: 0 all done, 1 something was left out, 2 bad arguments or nowhere to write, 130 Ctrl-C
@@ -32,7 +35,8 @@ exit status: 0 all done, 1 something was left out, 2 bad arguments or nowhere to
 examples:
   pfld predict photo.jpg --out annotated
   pfld predict holiday 'clips/*.mp4' --out annotated --json
-  pfld predict - --out recordings      a camera, until Ctrl-C"""
+  pfld predict - --out recordings      a camera, until Ctrl-C
+  pfld predict --ray s3://photos --out s3://faces      pictures on a Ray cluster"""
 
 
 def format_summary(summary: PredictionSummary) -> str:
@@ -66,9 +70,7 @@ def add_parser(commands: Subcommands) -> None:
         nargs="+",
         help="photo, video, folder, pattern such as 'a/**/*.jpg', or camera: its number, - for 0",
     )
-    parser.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="folder to write into"
-    )
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder to write into")
     parser.add_argument(
         "--json",
         action="store_true",
@@ -76,6 +78,11 @@ def add_parser(commands: Subcommands) -> None:
     )
     parser.add_argument(
         "--csv", action="store_true", help="write DIR/faces.csv, a row for each face (default no)"
+    )
+    parser.add_argument(
+        "--parquet",
+        action="store_true",
+        help="write DIR/faces.parquet, with the rows of faces.csv; needs PyArrow (default no)",
     )
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
@@ -93,6 +100,13 @@ def add_parser(commands: Subcommands) -> None:
     )
     parser.add_argument(
         "--threads", metavar="N", type=positive, default=1, help="for the network (default 1)"
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="processes that look at files, one file at a time each (default 1)",
     )
     parser.add_argument(
         "--max-faces",
@@ -115,7 +129,7 @@ def add_parser(commands: Subcommands) -> None:
     parser.add_argument(
         "--no-pictures",
         action="store_true",
-        help="write no annotated copies; needs --json or --csv (default copies)",
+        help="write no annotated copies; needs --json, --csv or --parquet (default copies)",
     )
     for name, what in (
         ("boxes", "the landmarks' boxes"),
@@ -130,12 +144,23 @@ def add_parser(commands: Subcommands) -> None:
         action="store_true",
         help="begin anew: forget what an earlier run did in DIR and replace its files (default no)",
     )
+    parser.add_argument(
+        "--ray",
+        action="store_true",
+        help="pictures on a Ray cluster, into Parquet files; PATH and --out may be URIs (default no)",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.no_pictures and not (arguments.json or arguments.csv):
-        raise ValueError("with --no-pictures give --json or --csv, or nothing is written")
+    if arguments.ray:
+        return _run_on_ray(arguments)
+    if arguments.no_pictures and not (arguments.json or arguments.csv or arguments.parquet):
+        raise ValueError(
+            "with --no-pictures give --json, --csv or --parquet, or nothing is written"
+        )
+    if arguments.parquet:
+        import pyarrow.parquet  # noqa: F401  what is missing is said before any work
     try:
         with Interruption() as interruption:
             summary = _predict(arguments, interruption)
@@ -150,6 +175,36 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if summary.problems else 0
 
 
+def _run_on_ray(arguments: argparse.Namespace) -> int:
+    given = [f"--{name}" for name in _NOT_ON_RAY if getattr(arguments, name.replace("-", "_"))]
+    given += [f"--{name}" for name in ("threads", "workers") if getattr(arguments, name) > 1]
+    if given:
+        raise ValueError(f"{given[0]} does not go with --ray")
+    from pfld.prediction.ray_data import predict_on_ray
+
+    weights = arguments.weights and os.path.abspath(arguments.weights)
+    try:
+        summary = predict_on_ray(
+            arguments.paths,
+            arguments.out,
+            weights=weights or arguments.network,
+            backend=_backend_of(arguments),
+            min_score=arguments.min_score,
+            max_faces=arguments.max_faces,
+            overwrite=arguments.overwrite,
+            warn=lambda line: print(line, file=sys.stderr),
+        )
+    except KeyboardInterrupt:
+        print("interrupted; --overwrite begins anew", file=sys.stderr)
+        return _INTERRUPTED
+    print(f"{_counted(summary.pictures, 'picture')} done, {summary.with_faces} with faces")
+    if summary.problems:
+        print(f"{_counted(len(summary.problems), 'problem')} reported")
+    if summary.pictures:
+        print(f"wrote {_counted(summary.faces, 'face')} to {arguments.out}")
+    return 1 if summary.problems else 0
+
+
 def _predict(arguments: argparse.Namespace, interruption: Interruption) -> PredictionSummary:
     from pfld.commands.progress import TerminalProgress
     from pfld.prediction.options import PredictionOptions
@@ -157,8 +212,7 @@ def _predict(arguments: argparse.Namespace, interruption: Interruption) -> Predi
     from pfld.runtime.landmarker import FaceLandmarker
 
     weights = arguments.weights or arguments.network
-    is_torch = arguments.weights and arguments.weights.suffix != ".onnx"
-    backend = arguments.backend or ("reparameterized" if is_torch else "onnx")
+    backend = _backend_of(arguments)
     path = find_weights(weights, backend)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     options = PredictionOptions(
@@ -175,6 +229,7 @@ def _predict(arguments: argparse.Namespace, interruption: Interruption) -> Predi
         uncertainty=arguments.uncertainty,
         json=arguments.json,
         csv=arguments.csv,
+        parquet=arguments.parquet,
         overwrite=arguments.overwrite,
     )
     landmarker = FaceLandmarker.from_pretrained(
@@ -190,9 +245,15 @@ def _predict(arguments: argparse.Namespace, interruption: Interruption) -> Predi
             arguments.out,
             landmarker,
             options,
+            workers=arguments.workers,
             progress=progress,
             interruption=interruption,
         )
+
+
+def _backend_of(arguments: argparse.Namespace) -> str:
+    is_torch = arguments.weights and arguments.weights.suffix != ".onnx"
+    return arguments.backend or ("reparameterized" if is_torch else "onnx")
 
 
 def _counted(number: int, what: str) -> str:

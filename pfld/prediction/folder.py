@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from pfld.files import replacing
 from pfld.prediction.record import DamagedRecord, RecordDatabase
-from pfld.prediction.rows import csv_header, csv_rows
+from pfld.prediction.rows import csv_header, csv_rows, parquet_schema
 from pfld.prediction.sources import Source
 
 RECORD = ".predict"  # subfolder for the database and unfinished files
-JSON_NAME, CSV_NAME = "faces.jsonl", "faces.csv"
+JSON_NAME, CSV_NAME, PARQUET_NAME = FILE_NAMES = "faces.jsonl", "faces.csv", "faces.parquet"
+_ROW_GROUP = 2000  # rows of Parquet that are in memory at once
 
 # A source's stamp is the size and time of its file when it was processed, null before. Its problem is
 # what was wrong with it although it was processed.
@@ -58,6 +61,8 @@ class PredictionFolder:
             for old in record.glob("record.*"):
                 old.unlink()
             self._database = RecordDatabase(path, _TABLES)
+        # Some disks, as those of macOS and Windows, take names in upper and lower case for the same.
+        self._distinct = not (record / path.name.upper()).exists()
         try:
             for partial in record.glob("partial.*"):
                 partial.unlink()
@@ -86,6 +91,8 @@ class PredictionFolder:
             ValueError: If a file that was not written here is in the way.
         """
         waiting, problems = [], []
+        targets = self._database.query("SELECT target FROM source")
+        taken = {self._identity(Path(os.fsdecode(target))) for (target,) in targets}
         with self._database.transaction():
             for source in sources:
                 known = self._database.query(
@@ -94,7 +101,7 @@ class PredictionFolder:
                 if known:
                     number, target, stamp, problem = known[0]
                     source = replace(source, target=Path(os.fsdecode(target)))
-                    same = stamp is not None and stamp == _stamp(source)
+                    same = stamp is not None and stamp == stamp_of(source)
                     if same and (not copies or self._has(source.target)):
                         problems += [problem] if problem else []
                         continue
@@ -103,7 +110,7 @@ class PredictionFolder:
                         "UPDATE source SET stamp = NULL WHERE number = ?", number
                     )
                 else:
-                    source = replace(source, target=self._free(source.target))
+                    source = replace(source, target=self._free(source.target, taken))
                     if copies:
                         self._require_ours(source.target)
                     self._database.execute(
@@ -115,9 +122,15 @@ class PredictionFolder:
         return waiting, problems
 
     @contextmanager
-    def adding(self, source: Source) -> Iterator[Callable[[int, str], object]]:
-        """A function that adds a frame's line, by index; all are recorded at the end, or none."""
-        stamp = _stamp(source)
+    def adding(
+        self, source: Source, stamp: str | None = None
+    ) -> Iterator[Callable[[int, str], object]]:
+        """A function that adds a frame's line, by index; all are recorded at the end, or none.
+
+        Args:
+            stamp: Of the file when it was read, see :func:`stamp_of`; by default it is read from now on.
+        """
+        stamp = stamp_of(source) if stamp is None else stamp
         with self._database.transaction():
             ((number,),) = self._database.query(
                 "SELECT number FROM source WHERE key = ?", source.key
@@ -133,9 +146,13 @@ class PredictionFolder:
         """Records a problem of a source that was processed all the same."""
         self._database.execute("UPDATE source SET problem = ? WHERE key = ?", problem, source.key)
 
-    def writing(self, target: Path) -> AbstractContextManager[Path]:
-        """A temporary path, renamed to ``target``, relative to the folder, on success."""
-        partial = self.folder / RECORD / f"partial{target.suffix}"
+    def writing(self, target: Path, partial: Path | None = None) -> AbstractContextManager[Path]:
+        """A temporary path, renamed to ``target``, relative to the folder, on success.
+
+        Args:
+            partial: Where a worker has written the file already.
+        """
+        partial = partial or self.folder / RECORD / f"partial{target.suffix}"
         return replacing(self.folder / target, partial=partial)
 
     def write_json(self) -> Path:
@@ -156,6 +173,25 @@ class PredictionFolder:
                     table.writerows(csv_rows(line))
         return self.folder / CSV_NAME
 
+    def write_parquet(self, num_landmarks: int) -> Path:
+        """Writes all results, a row for each face, with the columns of CSV; returns the file.
+
+        Raises:
+            ModuleNotFoundError: Without PyArrow.
+        """
+        import pyarrow
+        from pyarrow.parquet import ParquetWriter
+
+        schema = parquet_schema(num_landmarks)
+        rows = (row for line in self._lines() for row in csv_rows(line))
+        with self.writing(Path(PARQUET_NAME)) as partial:
+            # Through a file of our own, whose errors are Python's.
+            with open(partial, "wb") as file, ParquetWriter(file, schema) as table:
+                while group := list(islice(rows, _ROW_GROUP)):
+                    columns = [pyarrow.array(c, t) for c, t in zip(zip(*group), schema.types)]
+                    table.write_table(pyarrow.table(columns, schema=schema))
+        return self.folder / PARQUET_NAME
+
     def _lines(self) -> Iterator[str]:
         for (number,) in self._database.query("SELECT number FROM source ORDER BY key"):
             lines = "SELECT text FROM line WHERE source = ? ORDER BY frame"
@@ -166,8 +202,8 @@ class PredictionFolder:
         """Records the settings, or compares them with those recorded before."""
         before = dict(self._database.query("SELECT name, value FROM setting"))
         if not before:
-            self._require_ours(Path(JSON_NAME))
-            self._require_ours(Path(CSV_NAME))
+            for name in FILE_NAMES:
+                self._require_ours(Path(name))
             with self._database.transaction():
                 for item in settings.items():
                     self._database.execute("INSERT INTO setting VALUES (?, ?)", *item)
@@ -184,20 +220,28 @@ class PredictionFolder:
             os.fsdecode(target) for (target,) in self._database.query("SELECT target FROM source")
         ]
         if self._database.query("SELECT name FROM setting"):
-            targets += [JSON_NAME, CSV_NAME]
+            targets += FILE_NAMES
         for target in targets:
-            (self.folder / target).unlink(missing_ok=True)
+            if self._has(Path(target)):  # a path that cannot be was not written
+                (self.folder / target).unlink()
         with self._database.transaction():
             for table in ("setting", "source", "line"):
                 self._database.execute(f"DELETE FROM {table}")
 
-    def _free(self, target: Path) -> Path:
-        """The target, or one with a number added that no other source has."""
+    def _free(self, target: Path, taken: set[str]) -> Path:
+        """The target, or one with a number added that no other source has; it is taken then."""
         number, tried = 1, target
-        while self._database.query("SELECT 1 FROM source WHERE target = ?", os.fsencode(tried)):
+        while self._identity(tried) in taken:
             number += 1
             tried = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        taken.add(self._identity(tried))
         return tried
+
+    def _identity(self, target: Path) -> str:
+        """Equal for targets that are the same file."""
+        if self._distinct:
+            return str(target)
+        return unicodedata.normalize("NFC", str(target)).casefold()
 
     def _require_ours(self, target: Path) -> None:
         """Raises ValueError for a file that is there already, unless overwriting."""
@@ -210,7 +254,7 @@ class PredictionFolder:
         return os.path.lexists(self.folder / target)
 
 
-def _stamp(source: Source) -> str | None:
+def stamp_of(source: Source) -> str | None:
     """Size and time of the file; None where there is none."""
     try:
         about = os.stat(source.location) if source.kind != "camera" else None

@@ -15,7 +15,7 @@ class PredictionOptions:
         smoothing: Whether landmarks in videos are smoothed.
         pictures: Whether annotated copies are made, with contours and points.
         boxes, axes, indices, labels, uncertainty: What else is drawn, see :func:`pfld.draw.draw_faces`.
-        json, csv: Whether a file of all faces is written.
+        json, csv, parquet: Whether a file of all faces is written.
         overwrite: Whether results of earlier runs are discarded.
     """
 
@@ -32,6 +32,7 @@ class PredictionOptions:
     uncertainty: bool = False
     json: bool = False
     csv: bool = False
+    parquet: bool = False
     overwrite: bool = False
 
     def drawing(self) -> dict[str, bool]:

@@ -13,6 +13,10 @@ class DamagedRecord(ValueError):
     """The file is not a database, or is damaged."""
 
 
+class UnwritableRecord(OSError):
+    """Nothing can be recorded."""
+
+
 class RecordDatabase:
     """An SQLite database, locked until it is closed.
 
@@ -22,7 +26,7 @@ class RecordDatabase:
     Raises:
         DamagedRecord: If the file is damaged, here or in later calls.
         ValueError: If another process uses it.
-        OSError: If it cannot be written to, here or in later calls.
+        UnwritableRecord: If it cannot be written to, here or in later calls.
     """
 
     def __init__(self, path: Path, tables: Sequence[str]) -> None:
@@ -46,7 +50,7 @@ class RecordDatabase:
         """Runs one statement.
 
         Raises:
-            DamagedRecord, ValueError, OSError: As the class.
+            DamagedRecord, ValueError, UnwritableRecord: As the class.
         """
         try:
             return self._connection.execute(statement, values)
@@ -66,7 +70,7 @@ class RecordDatabase:
             self.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+                self.execute("ROLLBACK")
             raise
 
     def close(self) -> None:
@@ -80,5 +84,5 @@ class RecordDatabase:
                 f"another run is writing into {folder}; wait for it or choose another --out"
             )
         if isinstance(error, sqlite3.OperationalError):
-            return OSError(f"cannot write into {folder}: {error}")
+            return UnwritableRecord(f"cannot write into {folder}: {error}")
         return DamagedRecord(f"the record {self._path} is damaged")

@@ -1,17 +1,21 @@
-"""Faces as lines of JSON (JSON Lines) and rows of CSV."""
+"""Faces as lines of JSON (JSON Lines), and rows of CSV and Parquet."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pfld.runtime.face import Face
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _ABOUT = ("source", "frame", "time_s", "face_id")
 _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 _POSE = ("yaw", "pitch", "roll")
 _OPENINGS = ("eye_opening_left", "eye_opening_right", "mouth_opening")
+_PARQUET_TYPES = {"source": "string", "frame": "int64", "time_s": "float64", "face_id": "int64"}
 
 
 def json_line(
@@ -55,3 +59,15 @@ def csv_rows(line: str) -> Iterator[list[Any]]:
         points = [value for point in face["landmarks"] for value in point]
         unsure = face.get("point_uncertainty", [None] * len(face["landmarks"]))
         yield [*about, face.get("id", index), *numbers, *openings, *points, *unsure]
+
+
+def parquet_schema(num_landmarks: int) -> pyarrow.Schema:
+    """The columns of CSV with their types; float32 for measured ones.
+
+    Raises:
+        ModuleNotFoundError: Without PyArrow.
+    """
+    import pyarrow
+
+    names = csv_header(num_landmarks)
+    return pyarrow.schema([(name, _PARQUET_TYPES.get(name, "float32")) for name in names])

@@ -21,6 +21,7 @@ from pfld.media.pictures import read_picture
 from pfld.media.video import VideoReader, VideoWriter
 from pfld.prediction.folder import PredictionFolder
 from pfld.prediction.options import PredictionOptions
+from pfld.prediction.record import UnwritableRecord
 from pfld.prediction.rows import json_line
 from pfld.prediction.sources import Source, find_sources
 from pfld.runtime.face import Face
@@ -87,49 +88,60 @@ def predict(
     landmarker: PictureLandmarker,
     options: PredictionOptions,
     *,
+    workers: int = 1,
     progress: PredictionProgress | None = None,
     interruption: Interruption | None = None,
 ) -> PredictionSummary:
     """Finds faces in the sources that ``paths`` name, and writes the results into ``out``.
 
-    Sources that cannot be read are left out. Sources that an earlier run into the same folder completed
-    are not processed again; unfinished ones are, however that run ended.
+    Sources that cannot be read, or whose results cannot be written, are left out. Sources that an earlier
+    run into the same folder completed are not processed again; unfinished ones are, however that run ended.
 
     Args:
         paths: As :func:`pfld.prediction.sources.find_sources` takes them.
+        workers: Processes that look at files, each with a copy of the landmarker by pickle; with 1, this
+            process does it. Results are the same. Cameras are recorded by this process, at the end.
         interruption: Ends the run after a picture; within a video, which the next run processes again;
             or after a frame of a camera, whose recording is then complete.
 
     Raises:
         ValueError: If a source lies in ``out``, or these results cannot be added to it: see
             :class:`pfld.prediction.folder.PredictionFolder`.
-        OSError: If ``out`` cannot be written to.
+        OSError: If ``out`` cannot be written to, or nothing more can be recorded in it.
+        ModuleNotFoundError: If Parquet is asked for, and there is no PyArrow.
     """
+    if options.parquet:
+        import pyarrow.parquet  # noqa: F401  what is missing is said before any work
     sources, problems = find_sources(paths, Path(out))
     progress, interruption = progress or PredictionProgress(), interruption or Interruption()
-    return _Run(Path(out), landmarker, options, progress, interruption)(sources, problems)
+    folder = PredictionFolder(Path(out), options.settings(), overwrite=options.overwrite)
+    run = PredictionRun(folder, landmarker, options, progress, interruption)
+    return run(sources, problems, workers)
 
 
-class _Run:
+class PredictionRun:
     """One call of :func:`predict`."""
 
     def __init__(
         self,
-        out: Path,
+        folder: PredictionFolder,
         landmarker: PictureLandmarker,
         options: PredictionOptions,
         progress: PredictionProgress,
         interruption: Interruption,
     ) -> None:
-        self._folder = PredictionFolder(out, options.settings(), overwrite=options.overwrite)
+        self._folder = folder
         self._landmarker = landmarker
         self._options = options
         self._progress = progress
-        self._summary = PredictionSummary()
+        self.summary = PredictionSummary()
         self._interruption = interruption
 
-    def __call__(self, sources: Sequence[Source], problems: Sequence[str]) -> PredictionSummary:
-        summary = self._summary
+    def __call__(
+        self, sources: Sequence[Source], problems: Sequence[str], workers: int = 1
+    ) -> PredictionSummary:
+        """Processes the sources that are not done yet."""
+        summary = self.summary
         with self._folder as folder:
             waiting, known = folder.plan(sources, copies=self._options.pictures)
             for problem in (*(f"skipped: {problem}" for problem in problems), *known):
@@ -138,31 +150,69 @@ class _Run:
             self._progress.planned(len(waiting), summary.done_before)
             summary.left = len(waiting)
             try:
+                if workers > 1:
+                    waiting = self._do_in_workers(waiting, workers)
                 for source in waiting:
                     if self._interruption.requested:
                         break
-                    self._do(source)
+                    self.do(source)
                     summary.left -= 1
             except _Interrupted:
                 pass  # ``summary.left`` says it
             if self._options.json:
                 summary.files.append(folder.write_json())
+            num_landmarks = self._landmarker.backend.metadata.num_landmarks
             if self._options.csv:
-                num_landmarks = self._landmarker.backend.metadata.num_landmarks
                 summary.files.append(folder.write_csv(num_landmarks))
+            if self._options.parquet:
+                summary.files.append(folder.write_parquet(num_landmarks))
         return summary
 
-    def _do(self, source: Source) -> None:
-        try:
+    def do(self, source: Source) -> None:
+        """Processes one source."""
+        with self._reporting(source):
             if source.kind == "picture":
                 self._do_picture(source)
             else:
                 self._do_video(source)
+        self._progress.ended()
+
+    @contextmanager
+    def _reporting(self, source: Source) -> Iterator[None]:
+        """Reports problems with a source, which is left out."""
+        try:
+            yield
+        except (UnwritableRecord, BrokenPipeError):
+            raise
         except (_Unreadable, ValueError, cv2.error, MemoryError) as error:
             reason = " ".join(str(error).split()) or "not enough memory"
             reason = reason.removeprefix(f"{source.location} ").removeprefix("is ")
             self._warn(f"skipped: {source.name}: {reason}")
-        self._progress.ended()
+        except OSError as error:
+            reason = f"its results cannot be written: {error.strerror or error}"
+            self._warn(f"skipped: {source.name}: {reason}")
+
+    def _do_in_workers(self, sources: Sequence[Source], count: int) -> list[Source]:
+        """Has worker processes process the files among the sources; returns the other ones."""
+        from pfld.prediction.workers import Workers
+
+        files = [source for source in sources if source.kind != "camera"]
+        if len(files) < 2:  # in this process, an only video shows its frames
+            return list(sources)
+        folder = self._folder.folder
+        with Workers(count, self._landmarker, self._options, folder) as workers:
+            for source, done in workers(files, self._interruption):
+                self._progress.began(source, None)
+                with self._reporting(source):
+                    done.record(self._folder, source)
+                    for name in ("pictures", "videos", "frames", "with_faces"):
+                        total = getattr(self.summary, name) + getattr(done.summary, name)
+                        setattr(self.summary, name, total)
+                for problem in done.summary.problems:
+                    self._warn(problem)
+                self.summary.left -= 1
+                self._progress.ended()
+        return [source for source in sources if source.kind == "camera"]
 
     def _do_picture(self, source: Source) -> None:
         assert isinstance(source.location, Path)
@@ -170,7 +220,7 @@ class _Run:
         with self._folder.adding(source) as add:
             try:
                 image = read_picture(source.location)
-            except OSError as error:  # an error in writing results ends the run instead
+            except OSError as error:  # others are of writing results
                 raise _Unreadable(error) from error
             faces = self._landmarker(image)
             add(0, json_line(source.name, faces, size_hw_of(image)))
@@ -178,8 +228,8 @@ class _Run:
                 drawn = draw_faces(image, faces, **self._options.drawing())
                 with self._folder.writing(source.target) as partial:
                     partial.write_bytes(_encoded(drawn, partial.suffix))
-        self._summary.pictures += 1
-        self._summary.with_faces += bool(faces)
+        self.summary.pictures += 1
+        self.summary.with_faces += bool(faces)
 
     def _do_video(self, source: Source) -> None:
         with _opened(source) as reader, self._folder.adding(source) as add:
@@ -188,7 +238,7 @@ class _Run:
             track = FaceTracker(self._landmarker, smoothing=self._options.smoothing, **limit)
             with_faces = 0
             with self._copy_of(source, reader) as write:
-                for index, (time_s, frame) in enumerate(reader):
+                for index, (time_s, frame) in enumerate(_frames_of(reader)):
                     faces = track(frame, time_s)
                     size_hw = size_hw_of(frame)
                     line = json_line(source.name, faces, size_hw, frame=index, time_s=time_s)
@@ -200,9 +250,9 @@ class _Run:
                         if source.kind == "camera":
                             break
                         raise _Interrupted
-        self._summary.videos += 1
-        self._summary.frames += reader.num_read
-        self._summary.with_faces += with_faces
+        self.summary.videos += 1
+        self.summary.frames += reader.num_read
+        self.summary.with_faces += with_faces
         if reader.num_missing:
             frames = f"{reader.num_read} of {reader.num_frames} frames"
             problem = f"damaged: {source.name}: only {frames} could be read"
@@ -227,7 +277,7 @@ class _Run:
             yield write
 
     def _warn(self, problem: str) -> None:
-        self._summary.problems.append(problem)
+        self.summary.problems.append(problem)
         self._progress.warn(problem)
 
 
@@ -244,6 +294,13 @@ def _opened(source: Source) -> VideoReader | CameraReader:
         if isinstance(source.location, int):
             return CameraReader(source.location)
         return VideoReader(source.location)
+    except OSError as error:
+        raise _Unreadable(error) from error
+
+
+def _frames_of(reader: VideoReader | CameraReader) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    try:
+        yield from reader
     except OSError as error:
         raise _Unreadable(error) from error
 

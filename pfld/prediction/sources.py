@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import mimetypes
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,9 @@ VIDEO_SUFFIXES = frozenset(
 _SHARED_SUFFIXES = frozenset(".dv .m4s .mod .qt .rm .tod .ts".split())
 _COPIED_AS_THEY_ARE = {"picture": {".jpg", ".jpeg", ".png"}, "video": {".mp4"}}
 _OTHERWISE = {"picture": ".png", "video": ".mp4"}
+_ON_WINDOWS = os.name == "nt"
+# Devices, with any suffix. Files can have such names on other systems' disks.
+_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,15 @@ def _source(location: Path | int, bases: list[str]) -> Source:
     kind, suffix = _kind(location), location.suffix.lower()
     if suffix not in _COPIED_AS_THEY_ARE[kind]:
         target = target.with_name(target.name + _OTHERWISE[kind])
+    if _ON_WINDOWS:
+        target = Path(*map(_windows_name, target.parts))
     return Source(kind, location, target)
+
+
+def _windows_name(name: str) -> str:
+    """A name that Windows takes for a file or folder, with underscores in place of what it refuses."""
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]|[. ]+$', "_", name)
+    return f"_{name}" if _WINDOWS_DEVICES.fullmatch(name) else name
 
 
 def _files_in(folder: Path, out: Path, problems: list[str]) -> Iterator[Path]:

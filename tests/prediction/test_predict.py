@@ -22,6 +22,8 @@ from pfld.prediction.rows import csv_header
 from pfld.prediction.run import predict
 from pfld.prediction.sources import find_sources
 from pfld.runtime.face import Face
+from support.full_disk import full_disk
+from support.motion_jpeg import motion_jpeg
 from support.paths import PORTRAIT, ROOT
 from support.prediction import (
     SHAPE,
@@ -123,6 +125,47 @@ def test_csv_says_the_same_as_json(tmp_path):
         assert [float(row["x_97"]), float(row["y_97"])] == face["landmarks"][97]
 
 
+@pytest.mark.parametrize("group", [3, 2000])
+def test_parquet_says_the_same_as_csv(tmp_path, monkeypatch, group):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("pfld.prediction.folder._ROW_GROUP", group)
+    photo(tmp_path / "in/a.jpg")
+    photo(tmp_path / "in/b.jpg", brightness=0)
+    video(tmp_path / "in/c.mp4")
+    run(tmp_path / "in", tmp_path / "out", FlatAtTimes(), csv=True, parquet=True)
+    file = parquet.ParquetFile(tmp_path / "out/faces.parquet")
+    assert file.num_row_groups == -(-11 // group)
+    found = file.read()
+    types = {field.name: str(field.type) for field in found.schema}
+    assert list(types) == csv_header(98)
+    assert [types.pop(name) for name in ("source", "frame", "time_s", "face_id")] == [
+        "string",
+        "int64",
+        "double",
+        "int64",
+    ]
+    assert set(types.values()) == {"float"}
+    rows, expected = found.to_pylist(), table(tmp_path / "out")
+    assert len(rows) == len(expected) == 11 and rows[0]["frame"] is None
+    for row, texts in zip(rows, expected):
+        assert row.pop("source") == texts.pop("source")
+        assert {name for name, value in row.items() if value is None} == {
+            name for name, text in texts.items() if not text
+        }
+        numbers = [value for value in row.values() if value is not None]
+        assert_allclose(numbers, [float(text) for text in texts.values() if text], rtol=1e-6)
+
+
+def test_parquet_of_no_faces_has_its_columns(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = photo(tmp_path / "a.jpg", brightness=0)
+    run(path, tmp_path / "out", pictures=False, parquet=True)
+    found = parquet.read_table(tmp_path / "out/faces.parquet")
+    assert found.num_rows == 0 and found.column_names == csv_header(98)
+    run(path, tmp_path / "out", overwrite=True, pictures=False, json=True)
+    assert files_in(tmp_path / "out") == ["faces.jsonl"]
+
+
 def test_smoothing_can_be_left_out(tmp_path):
     path = video(tmp_path / "a.mp4")
     brightness = [float(frame.mean()) for _, frame in VideoReader(path)]
@@ -161,7 +204,8 @@ def test_bad_files_are_reported_and_left_out(tmp_path):
         "missing.jpg: no such file or folder",
         "empty: no pictures or videos in it",
         "*.gif: no picture or video of such a name",
-        f"in/cut.png: not a picture that can be read ({cut.stat().st_size} bytes)",
+        f"in/cut.png: not a picture that can be read: PNG, damaged or of a rare kind "
+        f"({cut.stat().st_size} bytes); save it anew as JPEG or PNG",
         f"in/gone.jpg: no picture at {folder}/gone.jpg",
         "in/text.jpg: not a picture that can be read (13 bytes)",
         "in/text.mp4: not a video that can be read (11 bytes)",
@@ -232,6 +276,58 @@ def test_equal_names_from_several_folders_do_not_collide(tmp_path):
     run(paths[0], tmp_path / "again")
     run(paths[1], tmp_path / "again")
     assert files_in(tmp_path / "again") == ["a-2.jpg", "a.jpg"]
+
+
+def test_names_that_a_disk_takes_for_the_same_do_not_collide(tmp_path, monkeypatch):
+    """As on macOS and Windows: upper and lower case, and letters composed in another way."""
+    names = ("A.jpg", "a.JPG", "gr\u00fcn.png", "gru\u0308n.png")
+    try:
+        for name in names:
+            photo(tmp_path / "in" / name)
+        assert len(list((tmp_path / "in").iterdir())) == len(names)
+    except (AssertionError, OSError):
+        pytest.skip("this file system has them for the same")
+    run(tmp_path / "in", tmp_path / "apart")
+    assert files_in(tmp_path / "apart") == sorted(names)
+    (tmp_path / "out/.predict").mkdir(parents=True)
+    (tmp_path / "out/.predict/RECORD.SQLITE").touch()
+    run(tmp_path / "in", tmp_path / "out")
+    assert files_in(tmp_path / "out") == ["A.jpg", "a-2.JPG", "gru\u0308n.png", "gr\u00fcn-2.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("CON.jpg", "_CON.jpg"),
+        ("nul.tar.jpg", "_nul.tar.jpg"),
+        ("com1.bmp", "_com1.bmp.png"),
+        ("console.jpg", "console.jpg"),
+        ("12:30?.jpg", "12_30_.jpg"),
+        ("back\\slash.jpg", "back_slash.jpg"),
+        ("aux/holiday. ./a.jpg", "_aux/holiday_/a.jpg"),
+        ("a.jpg.", "a.jpg..png"),
+    ],
+)
+def test_copies_have_names_that_windows_takes(tmp_path, monkeypatch, name, target):
+    photo(tmp_path / "in/z.jpg")
+    path = tmp_path / "in" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((tmp_path / "in/z.jpg").read_bytes())
+    for on_windows in (False, True):
+        monkeypatch.setattr("pfld.prediction.sources._ON_WINDOWS", on_windows)
+        paths = [str(path), str(tmp_path / "in/z.jpg")]
+        (source, _), _ = find_sources(paths, tmp_path / "out")
+        added = ".png" if path.suffix != ".jpg" else ""
+        assert str(source.target) == (target if on_windows else name + added)
+
+
+def test_names_of_sources_on_several_drives_are_kept_apart(tmp_path, monkeypatch):
+    def no_common_path(_):
+        raise ValueError("Paths don't have the same drive")
+
+    monkeypatch.setattr(os.path, "commonpath", no_common_path)
+    run([photo(tmp_path / name) for name in ("c/a.jpg", "d/a.jpg")], tmp_path / "out")
+    assert files_in(tmp_path / "out") == ["a-2.jpg", "a.jpg"]
 
 
 def test_results_are_never_looked_at_themselves(tmp_path):
@@ -342,17 +438,21 @@ def test_overwriting_removes_what_an_earlier_run_made_and_nothing_else(tmp_path)
     assert files_in(tmp_path / "out") == ["a.jpg", "mine.txt"]
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "faces.jsonl", "faces.csv"])
+@pytest.mark.parametrize("name", ["a.jpg", "faces.jsonl", "faces.csv", "faces.parquet"])
 def test_files_of_others_are_not_written_over(tmp_path, name):
+    asked = {"json": True, "csv": True, "parquet": name.endswith("parquet")}
+    if asked["parquet"]:
+        pytest.importorskip("pyarrow")
     photo(tmp_path / "in/a.jpg")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text("mine")
     for _ in range(2):
         with pytest.raises(ValueError, match=f"{name} is in the way"):
-            run(tmp_path / "in", tmp_path / "out", json=True, csv=True)
+            run(tmp_path / "in", tmp_path / "out", **asked)
     assert (tmp_path / "out" / name).read_text() == "mine"
-    run(tmp_path / "in", tmp_path / "out", json=True, csv=True, overwrite=True)
-    assert files_in(tmp_path / "out") == ["a.jpg", "faces.csv", "faces.jsonl"]
+    run(tmp_path / "in", tmp_path / "out", **asked, overwrite=True)
+    made = ["a.jpg", "faces.csv", "faces.jsonl", "faces.parquet"]
+    assert files_in(tmp_path / "out") == made[: 3 + asked["parquet"]]
 
 
 def test_a_video_that_ends_early_counts_and_is_reported_each_time(tmp_path):
@@ -447,18 +547,93 @@ def test_a_damaged_record_is_said_so_and_overwritten_on_request(tmp_path):
     assert run(path, out, overwrite=True).pictures == 1
 
 
-def test_a_folder_that_cannot_be_written_to_ends_the_run(tmp_path):
+def test_a_folder_of_results_that_cannot_be_used_ends_the_run(tmp_path):
     path = photo(tmp_path / "a.jpg")
     (tmp_path / "file").touch()
-    with pytest.raises(OSError):
-        run(path, tmp_path / "file")
-    (tmp_path / "out/b").mkdir(parents=True)
-    paths = [photo(tmp_path / "in/a.jpg"), photo(tmp_path / "in/b/a.jpg")]
-    (tmp_path / "out/b").rmdir()
-    (tmp_path / "out/b").touch()
-    with pytest.raises(OSError):
-        run(paths, tmp_path / "out")
-    assert files_in(tmp_path / "out") == ["a.jpg", "b"]
+    for out in (tmp_path / "file", tmp_path / "file/out"):
+        with pytest.raises(OSError):
+            run(path, out)
+
+
+def test_results_that_cannot_be_written_are_reported_and_the_rest_is_done(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    photo(folder / "a.jpg")
+    photo(folder / "b/a.jpg")
+    video(folder / "b/b.mp4")
+    long = photo(folder / f"{'c' * 250}.bmp")
+    photo(folder / "d.jpg")
+    out.mkdir()
+    (out / "b").touch()
+    for done_before in (0, 2):
+        summary = run(folder, out, json=True)
+        assert (summary.pictures + summary.done_before, summary.done_before) == (2, done_before)
+        in_the_way = "its results cannot be written: File exists"
+        assert summary.problems == [
+            f"skipped: {folder}/b/a.jpg: {in_the_way}",
+            f"skipped: {folder}/b/b.mp4: {in_the_way}",
+            f"skipped: {long}: its results cannot be written: File name too long",
+        ]
+        assert files_in(out) == ["a.jpg", "b", "d.jpg", "faces.jsonl"] and not leftovers(out)
+        assert len(results(out)) == 2
+    run(folder, out, json=True, overwrite=True)
+    assert files_in(out) == ["a.jpg", "b", "d.jpg", "faces.jsonl"]
+    (out / "b").unlink()
+    summary = run(folder, out, json=True)
+    assert (summary.pictures, summary.videos, len(summary.problems)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "parquet"])
+def test_a_disk_too_full_for_all_faces_ends_the_run_which_can_go_on(tmp_path, kind):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    path, out = video(tmp_path / "a.mp4", count=40), tmp_path / "out"
+    run(path, out, pictures=False)
+    (name,) = run(path, tmp_path / "whole", pictures=False, **{kind: True}).files
+    with full_disk(name.stat().st_size // 2), pytest.raises(OSError, match=f"out/{name.name}"):
+        run(path, out, pictures=False, **{kind: True})
+    assert files_in(out) == [] and not leftovers(out)
+    assert run(path, out, pictures=False, **{kind: True}).done_before == 1
+
+
+def noise(path, size_hw):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.avi"])
+def test_copies_too_large_for_a_disk_are_reported_and_the_rest_is_done(tmp_path, name):
+    photo(tmp_path / "in/a.jpg")
+    if name == "b.png":
+        noise(tmp_path / "in/b.png", (600, 400))
+    else:
+        frames = (
+            noise_frame
+            for noise_frame in np.random.default_rng(0).integers(
+                0, 256, (60, *SIZE_HW, 3), dtype=np.uint8
+            )
+        )
+        motion_jpeg(tmp_path / "in/b.avi", frames)
+    photo(tmp_path / "in/c.jpg")
+    with full_disk(200_000):
+        summary = run(tmp_path / "in", tmp_path / "out", json=True)
+    (problem,) = summary.problems
+    assert (
+        problem == f"skipped: {tmp_path}/in/{name}: its results cannot be written: File too large"
+    )
+    assert files_in(tmp_path / "out") == ["a.jpg", "c.jpg", "faces.jsonl"]
+    assert not leftovers(tmp_path / "out")
+
+
+def test_a_disk_too_full_to_record_anything_ends_the_run(tmp_path):
+    path = video(tmp_path / "a.mp4", count=60)
+    run(path, tmp_path / "first")  # imports, which may write
+    with full_disk(80_000), pytest.raises(OSError, match="cannot write into .*out: "):
+        run([path, photo(tmp_path / "b.jpg")], tmp_path / "out", pictures=False, json=True)
+    assert files_in(tmp_path / "out") == []
+    summary = run([path, tmp_path / "b.jpg"], tmp_path / "out", pictures=False, json=True)
+    assert (summary.videos, summary.pictures, summary.problems) == (1, 1, [])
 
 
 class Camera:
@@ -562,7 +737,7 @@ def test_bad_arguments_have_status_2(arguments, message, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--no-pictures"], "give --json or --csv"),
+        (["--no-pictures"], "give --json, --csv or --parquet"),
         (["--weights", "missing.onnx"], "no weight file at missing.onnx"),
         (["--network", "missing"], "no missing weights"),
         (["--weights", "weights.onnx"], "weights.onnx"),
@@ -578,6 +753,15 @@ def test_what_cannot_be_done_is_one_line_and_status_2(
     out, err = capsys.readouterr()
     assert not out and err.startswith("error: ") and err.count("\n") == 1 and message in err
     assert not (tmp_path / "out").exists()
+
+
+def test_parquet_without_pyarrow_is_one_line_before_any_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
+    assert command("missing.jpg", "--out", tmp_path / "out", "--parquet") == 2
+    out, err = capsys.readouterr()
+    assert not out and err.startswith("error: ") and err.count("\n") == 1
+    assert err.endswith("pip install 'pfld[parquet]'\n") and not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_is_one_line_and_status_130(tmp_path, monkeypatch, capsys):

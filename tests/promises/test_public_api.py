@@ -1,4 +1,4 @@
-"""What README.md promises. A change here is a change for users: say so in CHANGELOG.md."""
+"""What README.md and docs/python.md promise. A change here is a change for users: say so in CHANGELOG.md."""
 
 import argparse
 import importlib
@@ -13,7 +13,7 @@ from pfld.commands import benchmark, evaluate, export, predict
 from pfld.training.config import add_options
 from support.paths import ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGES = "\n".join((ROOT / page).read_text() for page in ("README.md", "docs/python.md"))
 
 SIGNATURES = {
     "pfld.FaceLandmarker": (
@@ -47,6 +47,10 @@ SIGNATURES = {
     ),
     "pfld.runtime.face.Face.to_dict": "(self) -> dict[str, Any]",
     "pfld.media.pictures.read_picture": "(path: str | os.PathLike[str]) -> NDArray[np.uint8]",
+    "pfld.weights.load_weights": (
+        "(path: str | Path, *, network: str | None = None, channel_order: str | None = None) -> "
+        "tuple[LandmarkNetwork, WeightMetadata]"
+    ),
     "pfld.weights.load_state": "(model: nn.Module, state: Mapping[str, Tensor]) -> None",
     "pfld.weights.read_state": "(path: str | Path) -> dict[str, Tensor]",
     "pfld.losses.wing_loss": (
@@ -61,6 +65,8 @@ SIGNATURES = {
         "(prediction: Tensor, target: Tensor, angles: Tensor, target_angles: Tensor, "
         "attributes: Tensor, *, original_weighting: bool = False) -> tuple[Tensor, Tensor]"
     ),
+    "pfld.losses.calibration_loss": "(uncertainty: Tensor, error: Tensor) -> Tensor",
+    "pfld.blocks.freeze_statistics_": "(model: nn.Module) -> None",
     "pfld.blocks.set_folded_training": "(model: nn.Module, *, enabled: bool) -> None",
     "pfld.blocks.synchronize_moments": "(model: nn.Module, *, enabled: bool = True) -> None",
 }
@@ -69,8 +75,9 @@ PROPERTIES = {"box", "pose", "eye_opening", "mouth_opening", "landmarks_68"}  # 
 
 OPTIONS = {
     "predict": (
-        "--out --json --csv --network --weights --backend --threads --max-faces --min-score "
-        "--no-smoothing --no-pictures --boxes --axes --indices --labels --uncertainty --overwrite"
+        "--out --json --csv --parquet --network --weights --backend --threads --workers "
+        "--max-faces --min-score "
+        "--no-smoothing --no-pictures --boxes --axes --indices --labels --uncertainty --overwrite --ray"
     ),
     "evaluate": (
         "--weights --data --split --protocol --channel-order --robustness --allow-missing --json "
@@ -81,15 +88,17 @@ OPTIONS = {
     "benchmark training": "--batch-size --steps --rounds --variant --json",
     "benchmark numerics": "--networks --data --json",
     "demo/app.py": (
-        "--host --port --network --share --max-upload-mb --max-video-s --max-live --max-jobs"
+        "--host --port --root-path --network --share --max-upload-mb --max-video-s --max-live --max-jobs"
     ),
     "train.py": (
         "--data --out --cache --allow-missing --synthetic-faces --validation-fraction --network "
         "--head --width-multiplier --input-size --num-conv-branches --plain-branches --initial-weights "
-        "--frozen-statistics --frozen-layers --faces --minutes --batch-size --lr --head-lr-fraction --no-floor --final-lr-fraction --warmup "
+        "--frozen-statistics --frozen-layers --faces --minutes --batch-size --lr --head-lr-fraction "
+        "--no-floor --final-lr-fraction --warmup "
         "--weight-decay --clip --ema --precision --float32-end --synchronize --seed --deterministic --loss "
         "--wing-width --wing-epsilon --wing-width-end --beta --fraction-units --no-mean-shape --parts-weight "
-        "--pose-repeats --label-trust --teacher --teacher-weight --augmentation --augmentation-start --augmentation-until "
+        "--pose-repeats --label-trust --teacher --teacher-weight --augmentation "
+        "--augmentation-start --augmentation-until "
         "--evaluate-every --log-every --checkpoint-minutes"
     ),
 }
@@ -132,7 +141,7 @@ def test_a_misspelt_name_is_an_attribute_error():
         pfld.FaceLandmaker  # noqa: B018
 
 
-@pytest.mark.parametrize("dotted", sorted(set(re.findall(r"\bpfld(?:\.[A-Za-z_]\w*)+", README))))
+@pytest.mark.parametrize("dotted", sorted(set(re.findall(r"\bpfld(?:\.[A-Za-z_]\w*)+", PAGES))))
 def test_names_in_the_readme_exist(dotted):
     assert named(dotted) is not None
 

@@ -41,9 +41,13 @@ COMMANDS = {
     "train": "python train.py",
     "app": "python demo/app.py",
 }
-NOT_OURS = ("python -m venv ", "python -m pytest", "pip ")
+NOT_OURS = ("python -m venv ", "python -m pytest", "pip ", "accelerate launch ", "torchrun ")
 NAMED_ONLY = ("pfld COMMAND --help", "pfld --version", "python -m pfld")
-OF_OTHERS = {"--nproc-per-node"}  # torchrun's
+# torchrun's and Accelerate's.
+OF_OTHERS = {
+    "--nproc-per-node", "--nnodes", "--node-rank", "--master-addr", "--master-port", "--multi_gpu",
+    "--num_machines", "--num_processes", "--machine_rank", "--main_process_ip", "--main_process_port",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -83,7 +87,7 @@ def options():
 
 
 def test_every_option_exists(options):
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", TEXT)) - OF_OTHERS
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]+", TEXT)) - OF_OTHERS
     assert len(named) > 30
     known = " ".join(options.values())
     installing = " ".join(line for line in LINES if line.startswith("pip "))
@@ -123,7 +127,7 @@ def test_commands_are_given_options_of_their_own(options):
         command = _command(line)
         if command or _tool_text(line):
             known = options[command] if command else _tool_text(line)
-            for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", line):
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]+", line):
                 assert _knows(known, option), line
 
 

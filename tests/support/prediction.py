@@ -106,12 +106,12 @@ def damaged_video(path, count=40, part=0.5):
     return cut(motion_jpeg(path, frames), part)
 
 
-def run(paths, out, landmarker=None, **options):
+def run(paths, out, landmarker=None, workers=1, **options):
     paths = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     landmarker = landmarker or KnowingLandmarker()
     with Interruption() as interruption:
         options = PredictionOptions(**options)
-        return predict(paths, out, landmarker, options, interruption=interruption)
+        return predict(paths, out, landmarker, options, workers=workers, interruption=interruption)
 
 
 def results(out):
