@@ -1,5 +1,10 @@
 """Fixtures that tests of several folders share."""
 
+import os
+
+# Before PyTorch and OpenMP are loaded: tests run in a process for each core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from pfld import read_picture

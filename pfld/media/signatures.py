@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 _LOOKED_AT = 512  # bytes
-_STILL = (
-    rb"avif|avis|hei[cfmsvx]|hev[cmsx]|mif[12]|msf1|jp2 |jpx "  # brands of pictures in the MP4 format
-)
+_STILL = rb"avif|avis|hei[cfmsvx]|hev[cmsx]|mif[12]|msf1|jp2 |jpx "  # brands of pictures in the MP4 format
 _SOUND = rb"M4[ABP] "  # and of sound alone
 _PICTURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG|GIF8|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF.{4}WEBP|P[1-6]\s|"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfld.runtime.forks import ForkedLock, OpenedInEachProcess, is_fork, keep_in_children
 from pfld.runtime.onnx_session import open_session, output_names
 from pfld.weights.metadata import PIXELS, WeightMetadata, require_channel_order
 from pfld.weights.shipped import DEFAULT_WEIGHTS, find_weights
@@ -24,7 +25,7 @@ BATCH_SIZE = 32  # crops per call; more are no faster and take memory
 
 # Thread counts of the open contexts of torch_threads, the latest last; under None the original one.
 _THREAD_USES: dict[object, int] = {}
-_THREADS_LOCK = threading.Lock()
+_THREADS_LOCK = ForkedLock()
 
 
 class Prediction(NamedTuple):
@@ -125,8 +126,33 @@ def in_batches(
     return found[0] if len(found) == 1 else Prediction(*map(np.concatenate, zip(*found)))
 
 
-class TorchBackend(Backend):
-    """PyTorch in eager mode on the CPU, in channels_last.
+class _FileBackend(Backend):
+    """A backend that copies, deep ones and those of pickle, load again from the weight file.
+
+    Attributes:
+        threads: Threads within one call.
+    """
+
+    def __init__(self, name: str, path: Path, metadata: WeightMetadata, *, threads: int) -> None:
+        super().__init__(name, path, metadata)
+        self.threads = threads
+        self._found_at = path.absolute()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        order = self.metadata.preprocessing.channel_order
+        return _loaded_again, (type(self), self.name, self._found_at, self.threads, order)
+
+
+def _loaded_again(
+    kind: Callable[..., Backend], name: str, path: Path, threads: int, channel_order: str
+) -> Backend:
+    if not path.is_file():
+        raise FileNotFoundError(f"no weight file at {path}")
+    return kind(name, path, threads=threads, channel_order=channel_order)
+
+
+class TorchBackend(_FileBackend):
+    """PyTorch in eager mode on the CPU, in channels_last. In forked processes it computes on one thread.
 
     Raises:
         FileNotFoundError: When there is no such file.
@@ -141,27 +167,37 @@ class TorchBackend(Backend):
         from pfld.networks.reparameterize import reparameterize
         from pfld.weights import load_weights
 
+        _torch_threads_here(threads)
         network, metadata = load_weights(path, channel_order=channel_order)
         name = metadata.form if name is None else name
         if name == "reparameterized":
             network = reparameterize(network)
         elif name != metadata.form:
             raise ValueError(f"{path} holds a {metadata.form} network, not a train-time one")
-        super().__init__(name, path, metadata)
+        super().__init__(name, path, metadata, threads=threads)
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack memory_format
-        self.threads = threads
 
     def _run(self, batch: NDArray[np.float32]) -> Prediction:
         import torch
 
-        pixels = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch_threads(self.threads):
+        with torch.inference_mode(), torch_threads(_torch_threads_here(self.threads)):
+            pixels = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last)
             landmarks, uncertainty = self.network.forward_with_uncertainty(pixels)
         return Prediction.of(
             landmarks.unflatten(1, (-1, 2)).numpy(),
             None if uncertainty is None else uncertainty.numpy(),
         )
+
+
+def _torch_threads_here(count: int) -> int:
+    """How many threads PyTorch may use: 1 in a fork, which would wait for OpenMP's, that it does not have."""
+    import torch
+
+    if is_fork():
+        torch.set_num_threads(1)  # for good
+        return 1
+    return count
 
 
 @contextmanager
@@ -196,7 +232,7 @@ def _take_latest_threads() -> None:
         torch.set_num_threads(count)
 
 
-class OnnxBackend(Backend):
+class OnnxBackend(_FileBackend):
     """ONNX Runtime on the CPU. Needs no PyTorch.
 
     A self-contained file works with :meth:`predict` only; it does the preprocessing itself.
@@ -216,8 +252,9 @@ class OnnxBackend(Backend):
             (p.name, p.type, p.shape[1:]) for p in (*session.get_inputs(), *session.get_outputs())
         ]
         _require_ports(ports, metadata, path)
-        super().__init__(name, path, metadata)
-        self._session = session
+        super().__init__(name, path, metadata, threads=threads)
+        reopen = partial(open_session, self._found_at, threads=threads)
+        self._session = OpenedInEachProcess(reopen, session)
 
     def predict_with_uncertainty(self, crops: NDArray[np.uint8]) -> Prediction:
         if self.metadata.interface != PIXELS:
@@ -236,7 +273,7 @@ class OnnxBackend(Backend):
     def _answer(self, given: str, batch: NDArray[Any], unit: str = "") -> Prediction:
         names = output_names(knows_uncertainty=self.metadata.knows_uncertainty)
         try:
-            found = self._session.run([name + unit for name in names], {given: batch})
+            found = self._session().run([name + unit for name in names], {given: batch})
         except Exception as error:  # as above; a graph may do anything once it runs
             raise ValueError(f"{self.path} cannot be run: {error}") from error
         points = (len(batch), self.metadata.num_landmarks)
@@ -246,7 +283,7 @@ class OnnxBackend(Backend):
         return Prediction.of(*found)
 
 
-class OpenVinoBackend(Backend):
+class OpenVinoBackend(_FileBackend):
     """Intel's OpenVINO on the CPU, in float32. Needs no PyTorch.
 
     Raises:
@@ -262,15 +299,19 @@ class OpenVinoBackend(Backend):
         metadata = OnnxBackend("onnx", path, threads=1, channel_order=channel_order).metadata
         if metadata.interface == PIXELS:
             raise ValueError(f"the openvino backend normalises crops itself; {path} does so, too")
-        super().__init__(name, path, metadata)
+        super().__init__(name, path, metadata, threads=threads)
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
         }
+        self._process = os.getpid()
         self._compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        keep_in_children(self._compiled)
 
     def _run(self, batch: NDArray[np.float32]) -> Prediction:
+        if self._process != os.getpid():
+            raise RuntimeError('OpenVINO does not survive a fork; start processes with "spawn"')
         # A request serves one call at a time, so each call has its own.
         found = self._compiled.create_infer_request().infer({"crops": batch})
         return Prediction.of(

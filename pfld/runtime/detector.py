@@ -6,16 +6,18 @@ import math
 import os
 import re
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pfld.geometry import FaceCrop
+from pfld.runtime.detector_process import DetectorProcess, RemoteGraph
+from pfld.runtime.forks import ForkedLock, in_children, keep_in_children
 
 # Input sizes of the models, in pixels. Short range finds faces from a fifth of the view on,
 # at any roll; full range also smaller ones, but hardly any that are turned by more than 45 degrees.
@@ -34,7 +36,8 @@ _SAME = 0.5  # of the smaller box within the other: two boxes are of one face
 
 # Messages that MediaPipe prints whenever it starts.
 _CHATTER = re.compile(rb"Lite XNNPACK delegate|before absl::InitializeLog|inference_feedback_man")
-_LOADING = threading.Lock()  # redirecting standard error concerns the whole process
+_LOADING = ForkedLock()  # redirecting standard error concerns the whole process
+_terminal: int | None = None  # standard error, while it is held back
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class DetectedFace:
             ``i`` to ``i + 1``. It may reach over the picture's edges.
         score: Confidence of the models, 0..1.
         eyes: ``(2, 2)`` float32 pixels: the subject's right eye, left in an upright picture, first.
-        others: Alternative orientations of the same face when the models are unsure (a mask can look like
-            a forehead).
+        others: Alternative boxes and orientations of the same face when the models are unsure (a mask can
+            look like a forehead).
     """
 
     box: NDArray[np.float32]
@@ -81,7 +84,7 @@ class FaceDetector:
         self.min_score = min_score
         self.max_faces = max_faces
         # A model serves one call at a time: calls take a free pair, or load a new one.
-        self._free: list[_Models] = []
+        self._free: list[Models] = []
 
     def __call__(
         self, image_rgb: NDArray[np.uint8], *, thorough: bool = False
@@ -109,8 +112,10 @@ class FaceDetector:
         image = np.ascontiguousarray(image_rgb[y::step, x::step])
         try:
             models = self._free.pop()
+            while models.process != os.getpid():  # a fork's parent has those
+                models = self._free.pop()
         except IndexError:
-            models = _Models(min(self.min_score, 0.5))
+            models = Models(min(self.min_score, 0.5))
         faces = _search(models, image) if thorough else _glance(models, image)
         self._free.append(models)
         faces = [face for face in faces if face.score >= self.min_score]
@@ -121,19 +126,22 @@ class FaceDetector:
         """Frees the models. A later call loads them again."""
         self._free = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_free": []}  # copies load models of their own
+
 
 def _enlarged(face: DetectedFace, factor: int) -> DetectedFace:
     others = tuple(_enlarged(other, factor) for other in face.others)
     return DetectedFace(face.box * factor, face.score, face.eyes * factor, others)
 
 
-def _glance(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
+def _glance(models: Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
     """Faces that either model finds in the whole picture."""
     whole = FaceCrop(image.shape[1] / 2, image.shape[0] / 2, max(image.shape))
     return _united(models.look(image, whole, _SHORT) + models.look(image, whole, _FULL))
 
 
-def _search(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
+def _search(models: Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
     """Faces of every size and roll."""
     glanced = _glance(models, image)
     candidates = glanced + [
@@ -145,13 +153,31 @@ def _search(models: _Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
         if all(_overlap(candidate, face) < _SAME for face in seen):
             faces += _look_closer(models, image, candidate)
     faces = _united([face for face in faces if face.score >= models.min_score])
-    # Half a face that fills the picture may be missed in a close look, in the black around it.
-    sure = [face for face in glanced if face.score >= _CERTAIN]
-    return faces + [new for new in sure if all(_overlap(new, face) < _SAME for face in faces)]
+    # A face cut by the border may be missed in a close look, in the black around it, or misjudged.
+    for glance in glanced:
+        if all(_overlap(glance, face) < _SAME for face in faces):
+            faces.append(_unconfirmed(glance))
+        else:
+            faces = [_with_glance(face, glance) for face in faces]
+    return faces
+
+
+def _unconfirmed(glance: DetectedFace) -> DetectedFace:
+    """A face of the glance that no close look finds, rated as if a second model had not found it."""
+    if glance.score >= _CERTAIN:
+        return glance
+    return replace(glance, score=(glance.score + _UNSEEN) / 2)
+
+
+def _with_glance(face: DetectedFace, glance: DetectedFace) -> DetectedFace:
+    """A face that is not certain, with what the glance saw at its place as an equal alternative."""
+    if face.score >= _CERTAIN or _overlap(face, glance) < _SAME:
+        return face
+    return replace(face, others=(*face.others, replace(glance, score=face.score)))
 
 
 def _look_closer(
-    models: _Models, image: NDArray[np.uint8], candidate: DetectedFace
+    models: Models, image: NDArray[np.uint8], candidate: DetectedFace
 ) -> list[DetectedFace]:
     """The candidate in a closer, upright crop, rated by both models; empty if it is not found there.
 
@@ -230,12 +256,22 @@ def _overlap(first: DetectedFace, second: DetectedFace) -> float:
     return float(np.prod(np.maximum(high - low, 0)) / smaller**2)
 
 
-class _Models:
+class Models:
     """MediaPipe's two face detectors."""
 
+    # The process that loaded some first. In its forks MediaPipe would crash, so they start a process for it.
+    started_in: int | None = None
+
     def __init__(self, min_score: float) -> None:
+        self.graphs: dict[int, Any] = {}
         self.min_score = min_score
-        self._graphs = {}
+        self.process = os.getpid()
+        keep_in_children(self)
+        if Models.started_in not in (None, os.getpid()):
+            process = DetectorProcess(min_score)
+            self.graphs = {size: RemoteGraph(process, size) for size in (_SHORT, _FULL)}
+            return
+        Models.started_in = os.getpid()  # its forks may find the import half done
         with _LOADING, without_chatter():
             try:
                 from mediapipe.python.solutions import face_detection
@@ -243,17 +279,21 @@ class _Models:
                 advice = "pip install mediapipe==0.10.21 (from 0.10.30 on it has no models)"
                 raise ImportError(f"to find faces, {advice}; {error}") from error
             for selection, size in enumerate((_SHORT, _FULL)):
-                self._graphs[size] = face_detection.FaceDetection(min_score, selection)
-                self._graphs[size].process(np.zeros((size, size, 3), np.uint8))  # prints here
+                self.graphs[size] = face_detection.FaceDetection(min_score, selection)
+                self.graphs[size].process(np.zeros((size, size, 3), np.uint8))  # prints here
 
     def __del__(self) -> None:
-        for graph in self._graphs.values():  # a graph left open keeps its threads and memory
+        for graph in self.graphs.values():  # a graph left open keeps its threads and memory
             graph.close()
+
+    def detections(self, picture: NDArray[np.uint8], size: int) -> Sequence[Any]:
+        """What MediaPipe detects in a picture, by the model of that input size."""
+        return self.graphs[size].process(picture).detections or ()
 
     def look(self, image: NDArray[np.uint8], crop: FaceCrop, size: int) -> list[DetectedFace]:
         """Faces that the model of that input size finds in the crop, in pixels of the picture."""
         faces = []
-        for detection in self._graphs[size].process(crop.extract(image, size)).detections or ():
+        for detection in self.detections(crop.extract(image, size), size):
             box = detection.location_data.relative_bounding_box
             center = crop.to_image([box.xmin + box.width / 2, box.ymin + box.height / 2])
             half = np.float32(crop.side * (box.width + box.height) / 4)
@@ -268,8 +308,9 @@ class _Models:
 @contextmanager
 def without_chatter() -> Iterator[None]:
     """Holds standard error back, then passes on all but MediaPipe's usual messages."""
+    global _terminal
     try:
-        terminal = os.dup(2)
+        terminal = _terminal = os.dup(2)
     except OSError:  # no standard error at all
         yield
         return
@@ -279,8 +320,18 @@ def without_chatter() -> Iterator[None]:
             yield
         finally:
             os.dup2(terminal, 2)
+            _terminal = None
             os.close(terminal)
             held.seek(0)
             for line in held:
                 if not _CHATTER.search(line):
                     os.write(2, line)
+
+
+def _give_terminal_back() -> None:
+    """In a fork made while standard error is held back."""
+    if _terminal is not None:
+        os.dup2(_terminal, 2)
+
+
+in_children(_give_terminal_back)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pfld.geometry import FaceCrop, extract_all
+from pfld.geometry import FaceCrop, extract_all, size_hw_of
 from pfld.head.model import head_points
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
 from pfld.media.pictures import as_rgb
@@ -42,6 +42,16 @@ _LEAST_EYE_DISTANCE = 0.1  # of a face's longer side; in profile eye corners nea
 _SURE, _LIKELY, DOUBTFUL_SCORE = 0.65, 0.5, 0.3
 _LIKELY_QUALITY, _DOUBTFUL_QUALITY = 0.2, 0.8
 
+# Beside a sure face, another one must be sure, too, if it is turned by more radians against that one, and
+# have enough quality if a larger part of it lies outside the picture. Clothes are taken for such faces.
+_OTHER_WAY_UP = math.pi / 2
+_MOSTLY_OUTSIDE = 0.5
+
+_CUT = 0.1  # part of the landmarks outside the picture from which a face takes more looks to be in place
+_MORE_LOOKS = 3
+
+_SAME = 0.5  # of the smaller face's box within the other's: both are of one face
+
 
 class LocatedFaces(NamedTuple):
     """Landmarks of F faces, in pixels of the picture.
@@ -60,6 +70,8 @@ class LocatedFaces(NamedTuple):
 
 class FaceLandmarker:
     """Finds faces and their landmarks. Threads may share it; it keeps nothing between pictures.
+
+    Forked processes may use it as well, and pickle and deep copies load the weight file again.
 
     Args:
         backend: The network, see :func:`pfld.runtime.backends.load_backend`.
@@ -129,7 +141,8 @@ class FaceLandmarker:
         image = as_rgb(image_rgb)
         detected = self.detect(image, thorough=thorough, doubtful=True)
         found = zip(detected, self.refine(image, detected))
-        faces = [face for candidate, face in found if self.believes(candidate, face)]
+        believed = [face for candidate, face in found if self.believes(candidate, face)]
+        faces = self._apart(believed, size_hw_of(image))
         faces.sort(key=lambda face: -float(np.ptp(face.landmarks, axis=0).max()))
         return faces[: self.max_faces]
 
@@ -138,10 +151,12 @@ class FaceLandmarker:
 
         The network runs twice: on crops around the detector's boxes, then on crops around the landmarks
         found there. The second time it sees the mirrored crops as well, and both results are averaged
-        (test-time augmentation).
+        (test-time augmentation). Between them it looks again at likely faces that the picture's edge cuts.
         """
+        # A doubtful detection is worth more looks if the detector saw it in several ways.
+        likely = [face.score >= _LIKELY or bool(face.others) for face in detected]
         detected = [self._right_way_up(image_rgb, face) for face in detected]
-        crops, found, mirrored = self._second_look(image_rgb, detected)
+        crops, found, mirrored = self._second_look(image_rgb, detected, likely)
         faces = []
         middles = (found.landmarks + mirrored.landmarks) / 2
         uncertainty = (found.uncertainty + mirrored.uncertainty) / 2
@@ -162,6 +177,28 @@ class FaceLandmarker:
             return True
         likely = detected.score >= self.min_score
         return face.quality >= (_LIKELY_QUALITY if likely else _DOUBTFUL_QUALITY)
+
+    def _apart(self, faces: list[Face], size_hw: tuple[int, int]) -> list[Face]:
+        """The faces but those that show the same as a better one, or that are unlikely beside a sure one."""
+        kept: list[Face] = []
+        for face in sorted(faces, key=lambda face: -face.quality - face.score):
+            if all(_overlap(face, better) < _SAME for better in kept):
+                kept.append(face)
+        sure = list(filter(_is_sure, kept))
+        if not sure and kept and kept[0].quality >= _DOUBTFUL_QUALITY:
+            sure = kept[:1]  # what the detector doubts is a face if the network is sure of it
+        if not sure:
+            return kept
+        rolls = [self._roll(face.landmarks) for face in sure]
+        return [face for face in kept if _is_sure(face) or self._fits(face, rolls, size_hw)]
+
+    def _fits(self, face: Face, rolls: list[float], size_hw: tuple[int, int]) -> bool:
+        """Whether a face is possible beside sure ones with these rolls, in a picture of that size."""
+        roll = self._roll(face.landmarks)
+        if all(abs(math.remainder(roll - other, math.tau)) > _OTHER_WAY_UP for other in rolls):
+            return False
+        outside = _part_outside(face.landmarks, size_hw) > _MOSTLY_OUTSIDE
+        return face.quality >= _DOUBTFUL_QUALITY or not outside
 
     def _right_way_up(self, image_rgb: NDArray[np.uint8], face: DetectedFace) -> DetectedFace:
         """The orientation of a face in which the landmarks agree best with those of the mirrored crop.
@@ -193,11 +230,26 @@ class FaceLandmarker:
         return ways[best], float(quality[best])
 
     def _second_look(
-        self, image_rgb: NDArray[np.uint8], detected: list[DetectedFace]
+        self,
+        image_rgb: NDArray[np.uint8],
+        detected: list[DetectedFace],
+        likely: list[bool] | None = None,
     ) -> tuple[list[FaceCrop], Prediction, Prediction]:
-        """Crops around the faces' landmarks, and the predictions for them and for the mirrored crops."""
-        first = self.locate(image_rgb, [self.crop_of(face) for face in detected], rate=False)
-        crops = [self.crop_around(landmarks) for landmarks in first.landmarks]
+        """Crops around the faces' landmarks, and the predictions for them and for the mirrored crops.
+
+        Args:
+            likely: Look again at cut faces before, at these and those of some quality; None for none.
+        """
+        crops = [self.crop_of(face) for face in detected]
+        landmarks, quality, _ = self.locate(image_rgb, crops, rate=False)
+        worthy = (quality >= _LIKELY_QUALITY) | np.array(likely or False)
+        for _ in range(_MORE_LOOKS if likely else 0):
+            outside = [_part_outside(points, size_hw_of(image_rgb)) for points in landmarks]
+            cut = np.flatnonzero(worthy & (np.array(outside) >= _CUT))
+            if len(cut):
+                again = [self.crop_around(landmarks[i]) for i in cut]
+                landmarks[cut] = self.locate(image_rgb, again, rate=False).landmarks
+        crops = [self.crop_around(points) for points in landmarks]
         return crops, *self._look(image_rgb, crops, mirror=True)
 
     def detect(
@@ -279,6 +331,25 @@ class FaceLandmarker:
         """The rotation in radians, clockwise, that takes an upright face nearest to these landmarks."""
         points = landmarks.astype(np.float64).view(np.complex128)[:, 0]
         return float(np.angle(np.vdot(self._upright, points - points.mean())))
+
+
+def _is_sure(face: Face) -> bool:
+    """Whether the detector finds a face likely and the network is sure of its landmarks."""
+    return face.score >= _LIKELY and face.quality >= _DOUBTFUL_QUALITY
+
+
+def _overlap(first: Face, second: Face) -> float:
+    """The shared area of the boxes around two faces' landmarks over the area of the smaller."""
+    low = np.maximum(first.box[:2], second.box[:2])
+    high = np.minimum(first.box[2:], second.box[2:])
+    smaller = min(float((face.box[2:] - face.box[:2]).prod()) for face in (first, second))
+    return float(np.maximum(high - low, 0).prod()) / max(smaller, 1e-6)
+
+
+def _part_outside(landmarks: NDArray[np.float32], size_hw: tuple[int, int]) -> float:
+    """The part of a face's landmarks that lies outside a picture of that size."""
+    outside = (landmarks < 0) | (landmarks > size_hw[::-1])
+    return float(outside.any(axis=1).mean())
 
 
 def _upside_down(face: DetectedFace) -> DetectedFace:

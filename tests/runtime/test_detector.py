@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -229,3 +230,30 @@ def test_without_mediapipe_the_message_says_what_to_install(monkeypatch, portrai
     monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
     with pytest.raises(ImportError, match="pip install mediapipe==0.10.21"):
         FaceDetector()(portrait)
+
+
+def found_by_glance_and_close_look(monkeypatch, glance_score, found):
+    """The search's faces where a glance sees one, and close looks find ``found`` there."""
+    box, eyes = np.array([0, 0, 100, 100], np.float32), np.array([[30, 40], [70, 40]], np.float32)
+    glance = DetectedFace(box, glance_score, eyes)
+    seen = [DetectedFace(box + 10, score, eyes[::-1]) for score in found]
+    monkeypatch.setattr(module, "_glance", lambda models, image: [glance])
+    monkeypatch.setattr(module, "_views", lambda height, width: [])
+    monkeypatch.setattr(module, "_look_closer", lambda models, image, candidate: seen)
+    return module._search(SimpleNamespace(min_score=0.3), noise(100, 100))
+
+
+@pytest.mark.parametrize(("glanced", "kept"), [(0.8, 0.8), (0.6, 0.4)])
+def test_a_glance_that_no_close_look_confirms_stays_with_a_score_for_that(
+    monkeypatch, glanced, kept
+):
+    (face,) = found_by_glance_and_close_look(monkeypatch, glanced, [])
+    assert face.score == pytest.approx(kept) and face.roll == 0
+
+
+def test_a_face_that_is_not_certain_has_what_the_glance_saw_there_as_an_alternative(monkeypatch):
+    (doubtful,) = found_by_glance_and_close_look(monkeypatch, 0.6, [0.35])
+    (other,) = doubtful.others
+    assert doubtful.score == other.score == 0.35 and other.roll == 0 and abs(doubtful.roll) > 3
+    (certain,) = found_by_glance_and_close_look(monkeypatch, 0.6, [0.75])
+    assert certain.score == 0.75 and certain.others == ()

@@ -1,4 +1,4 @@
-"""FaceLandmarker: the geometry with a network that knows the answer, and the portrait with shipped weights."""
+"""FaceLandmarker: the geometry with a network that knows the answer, the portrait with shipped weights."""
 
 import math
 import subprocess
@@ -159,7 +159,7 @@ def test_pictures_of_any_kind_are_understood(landmarker, portrait, kind):
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(7, np.uint8), None, "face"],
+    [np.full((4, 4, 3), 300.0), np.zeros((4, 4, 2), np.uint8), np.zeros(7, np.uint8), None, "face"],
 )
 def test_what_is_no_picture_is_refused(landmarker, image):
     with pytest.raises(ValueError, match="picture"):
@@ -260,3 +260,65 @@ def test_what_is_no_face_takes_no_faces_place():
 def test_impossible_numbers_of_faces_are_refused():
     with pytest.raises(ValueError, match="max_faces"):
         FaceLandmarker.from_pretrained(max_faces=0)
+
+
+# Several detections in one picture
+
+
+class UnsureWhereBright(Unsure):
+    """Knows that it is wrong in crops with anything bright."""
+
+    def __init__(self):
+        super().__init__(0.01)
+
+    def _run(self, batch):
+        found = super()._run(batch)
+        found.uncertainty[batch.max(axis=(1, 2, 3)) > 0.1] = 0.3
+        return found
+
+
+SURE = detected(160, 240, 150)
+
+
+@pytest.mark.parametrize(
+    ("second", "bright", "found"),
+    [
+        (detected(480, 240, 150, 180), True, 1),
+        (detected(480, 240, 150, 180), False, 2),
+        (detected(480, 240, 150, 40), True, 2),
+        (detected(665, 240, 150), True, 1),
+        (detected(665, 240, 150), False, 2),
+        (detected(180, 250, 140), False, 1),
+    ],
+    ids=["upside-down", "sure-upside-down", "tilted", "outside", "sure-outside", "same"],
+)
+def test_what_is_unlikely_beside_a_sure_face_must_be_sure_too(second, bright, found):
+    image = np.zeros((480, 640, 3), np.uint8)
+    image[:, 320:] = 255 * bright
+    assert len(FaceLandmarker(UnsureWhereBright(), Fixed(SURE, second))(image)) == found
+    assert len(FaceLandmarker(UnsureWhereBright(), Fixed(second))(image)) == 1
+
+
+def test_a_face_with_sure_landmarks_is_right_against_one_that_only_the_detector_is_sure_of():
+    image = np.zeros((480, 640, 3), np.uint8)
+    image[:, 320:] = 255
+    doubted, wrong = detected(160, 240, 150, score=0.35), detected(480, 240, 150, 180)
+    (face,) = FaceLandmarker(UnsureWhereBright(), Fixed(wrong, doubted))(image)
+    assert face.score == doubted.score
+
+
+def test_of_two_detections_of_a_face_the_better_stays():
+    image = np.zeros((480, 640, 3), np.uint8)
+    worse = detected(170, 245, 160, score=0.85)
+    (face,) = FaceLandmarker(UnsureWhereBright(), Fixed(worse, SURE))(image)
+    assert face.score == SURE.score
+
+
+def test_a_face_that_the_edge_cuts_gets_more_looks():
+    image = np.zeros((480, 640, 3), np.uint8)
+    looks = []
+    for x in (320, 630):
+        backend = Unsure(0.01)
+        FaceLandmarker(backend, Fixed()).refine(image, [detected(x, 240, 150)])
+        looks.append([len(batch) for batch in backend.seen])
+    assert looks == [[1, 2], [1, 1, 1, 1, 2]]
