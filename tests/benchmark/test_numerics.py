@@ -11,6 +11,8 @@ from pfld.networks import build_network
 from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 # Largest distance between corresponding points in pixels of the crop, on drawn faces.
 BOUNDS_PX = {"float16": 0.5, "bfloat16": 2.0, "int8": 4.0}
 EXACT_PX = 1e-3

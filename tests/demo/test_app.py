@@ -20,6 +20,8 @@ from support.fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrai
 from support.motion_jpeg import motion_jpeg
 from support.paths import ROOT
 
+pytestmark = pytest.mark.browser
+
 PATIENCE_MS = 60_000
 START_S = 120
 LIVE, PAIR = "#live-view .pf-live", "#pair-view .pf-live"

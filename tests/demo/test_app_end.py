@@ -12,6 +12,8 @@ import app
 from pfld.weights.shipped import shipped_networks
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 if not shipped_networks("onnx"):
     pytest.skip("needs weights/*.onnx", allow_module_level=True)
 

@@ -19,6 +19,8 @@ from landmark_app.proxies import use_no_proxy_for
 from pfld.weights.shipped import shipped_networks
 from support.paths import PORTRAIT, ROOT
 
+pytestmark = pytest.mark.slow
+
 START_S = 120
 DEAD = "http://127.0.0.1:9"
 PROXIES = [f"{kind}_proxy" for kind in ("http", "https", "all", "no")]

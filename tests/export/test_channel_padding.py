@@ -20,6 +20,7 @@ def landmarks(model):
     return session.run(["landmarks"], {"crops": crops})[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["regression", "heatmap"])
 @pytest.mark.parametrize("name", ["pfld", "ghostnet", "ghostone"])
 def test_padded_graph_finds_the_same_points(name, head):

@@ -113,6 +113,7 @@ def test_stem_and_what_the_head_reads_stay_float(quantized):
     assert len(kinds[onnx.TensorProto.INT8]) == 54
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "in_float", "conversions"),
     [("ghostnet", 5, 3), ("ghostone", 5, 2), ("pfld", 4, 1)],
@@ -256,6 +257,7 @@ def test_calibration_takes_evenly_spaced_training_faces(data):
     assert not (wider[0] == every[0]).all()
 
 
+@pytest.mark.slow
 def test_command_writes_int8_beside_float(tmp_path, data, capfd):
     save_weights(tmp_path / "small.safetensors", settled_network(), GHOSTNET)
     arguments = ["--weights", str(tmp_path / "small.safetensors"), "--out", str(tmp_path / "out")]

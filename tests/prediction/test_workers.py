@@ -30,6 +30,8 @@ from support.prediction import (
     video,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def sources(folder, pictures=6):
     for index in range(pictures):

@@ -10,6 +10,8 @@ from pfld.weights.shipped import shipped_networks
 from support.paths import PORTRAIT, ROOT
 from support.prediction import files_in, photo, results
 
+pytestmark = pytest.mark.slow
+
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 if not shipped_networks("onnx"):

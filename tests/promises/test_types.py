@@ -9,6 +9,8 @@ import pytest
 import pfld
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_package_passes_mypy(cache):
     pytest.importorskip("mypy")

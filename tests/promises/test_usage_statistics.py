@@ -9,6 +9,8 @@ import pytest
 from pfld.weights.shipped import shipped_networks
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 LOAD = "from pfld.runtime.backends import load_backend; load_backend({!r})"
 
 

@@ -10,6 +10,8 @@ import pytest
 from pfld import FaceLandmarker, read_picture
 from pfld.synthetic.scenery import background
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("mediapipe")
 
 HOPPER = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"

@@ -19,6 +19,8 @@ from pfld.runtime.backends import load_backend
 from pfld.weights.shipped import find_weights
 from support.paths import PORTRAIT, ROOT
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 300  # a busy machine takes its time; what hangs takes longer
 BEGINNING = f"""
 import atexit, copy, multiprocessing, os, sys, threading

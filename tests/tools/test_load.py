@@ -11,6 +11,8 @@ from load_replay import replay
 from load_visitors import visits
 from pfld.weights.shipped import shipped_networks
 
+pytestmark = pytest.mark.slow
+
 if not shipped_networks("onnx"):
     pytest.skip("needs weights/*.onnx", allow_module_level=True)
 

@@ -12,6 +12,8 @@ from pfld.synthetic.faces import synthetic_faces
 from pfld.weights import load_weights, save_weights
 from pfld.weights.metadata import WeightMetadata
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory):

@@ -115,6 +115,7 @@ def two_threads():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_conv8_survives_a_rough_start(two_threads):
     assert units_alive_after_training(no_floor=True, head_lr_fraction=1.0) < 0.1
     assert units_alive_after_training() > 0.9

@@ -10,6 +10,8 @@ import pytest
 from pfld.training.checkpoints import load_checkpoint
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = [
     "--data", "synthetic", "--synthetic-faces", "60", "--width-multiplier", "0.25",
     "--num-conv-branches", "2", "--input-size", "96", "--batch-size", "8", "--faces", "96",

@@ -134,6 +134,7 @@ def test_the_time_before_a_resumption_counts_and_the_pause_does_not(stopped_time
     assert (again.step, again.progress) == (2, 0.75)
 
 
+@pytest.mark.slow
 def test_a_run_by_the_clock_ends_in_time_with_results(tmp_path):
     assert run(tmp_path, "--minutes", "0.05", "--faces", "1000000", "--head", "heatmap") == 0
     state = newest(tmp_path)

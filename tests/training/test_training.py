@@ -180,6 +180,7 @@ def test_average_follows_weights_and_running_statistics():
 # Whole runs
 
 
+@pytest.mark.slow
 def test_run_leaves_weights_onnx_metrics_log_and_pictures(tmp_path, capsys):
     assert run(tmp_path, "--faces", "160", "--evaluate-every", "80") == 0
     names = {path.name for path in tmp_path.iterdir()}
@@ -193,6 +194,7 @@ def test_run_leaves_weights_onnx_metrics_log_and_pictures(tmp_path, capsys):
     assert "validation NME" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_training_lowers_the_error(tmp_path):
     options = (
         "--network", "ghostnet", "--synthetic-faces", "240", "--batch-size", "16",
@@ -204,6 +206,7 @@ def test_training_lowers_the_error(tmp_path):
     assert nmes[-1] < 0.7 * nmes[0]
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
     options = ("--faces", "240", "--evaluate-every", "80")
     monkeypatch.setattr(train, "write_results", lambda *_: [])
@@ -231,6 +234,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
         assert_close(mine[part], theirs[part], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_to_the_same_loss(tmp_path):
     options = [*SMALL, "--faces", "240", "--evaluate-every", "40", "--seed", "3"]
     command = [sys.executable, ROOT / "train.py", *options]
@@ -258,6 +262,7 @@ def one_thread():
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_exits_cleanly(tmp_path):
     command = [sys.executable, ROOT / "train.py", *SMALL, "--faces", "80000", "--out", tmp_path]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread())
@@ -302,12 +307,14 @@ def test_choices_train(tmp_path, options, monkeypatch):
     assert losses(tmp_path) and np.isfinite(losses(tmp_path)).all()
 
 
+@pytest.mark.slow
 def test_bf16_trains_in_a_process_of_its_own(tmp_path):
     command = [sys.executable, ROOT / "train.py", *SMALL, "--faces", "16", "--precision", "bf16"]
     subprocess.run([*command, "--out", tmp_path], check=True, env=one_thread())
     assert math.isfinite(losses(tmp_path)[-1])
 
 
+@pytest.mark.slow
 def test_teacher_draws_the_student_to_its_points(tmp_path):
     assert run(tmp_path / "teacher", "--faces", "80") == 0
     for suffix in ("safetensors", "onnx"):
@@ -322,6 +329,7 @@ def test_teacher_draws_the_student_to_its_points(tmp_path):
     assert abs(first[0] / losses(tmp_path / "alone")[0] - 1) > 0.01
 
 
+@pytest.mark.slow
 def test_run_starts_from_given_weights_and_their_statistics(tmp_path):
     assert run(tmp_path / "first", "--faces", "80") == 0
     start = tmp_path / "first" / "ghostone-w0.25.safetensors"
@@ -358,6 +366,7 @@ def test_contact_sheet_is_written_without_training(tmp_path):
     assert not list((tmp_path / "out").glob("step-*.pt"))
 
 
+@pytest.mark.slow
 def test_faces_that_may_be_missing_may_be_missing_at_the_end_as_well(tmp_path):
     data = tmp_path / "data"
     for split, count in (("train", 40), ("test", 4)):
@@ -369,6 +378,7 @@ def test_faces_that_may_be_missing_may_be_missing_at_the_end_as_well(tmp_path):
     assert (report["test"]["count"], report["test"]["skipped"]) == (3, 1)
 
 
+@pytest.mark.slow
 def test_a_run_whose_evaluation_fails_has_its_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         "pfld.evaluation.evaluate.evaluate",

@@ -22,6 +22,8 @@ from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from support.damage import flip
 from support.full_disk import full_disk
 
+pytestmark = pytest.mark.slow
+
 resource = pytest.importorskip("resource")  # POSIX
 
 SMALL = [
