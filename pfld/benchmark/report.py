@@ -15,7 +15,7 @@ from pfld.plots import figure_bytes, new_figure, require_plot_suffix
 def format_backends(speeds: list[BackendSpeed]) -> str:
     """A table with a line for each network and backend."""
     lines = [
-        f"{'network':18}{'backend':17}{'threads':>7}{'p50 ms':>9}{'p95 ms':>9}{'faces/s':>9}"
+        f"{'network':24}{'backend':17}{'threads':>7}{'p50 ms':>9}{'p95 ms':>9}{'faces/s':>9}"
         f"{'parameters':>12}{'M MACs':>8}{'MiB':>7}{'off by px':>11}"
     ]
     for speed in speeds:
@@ -23,7 +23,7 @@ def format_backends(speeds: list[BackendSpeed]) -> str:
         macs = "" if speed.macs is None else f"{speed.macs / 1e6:.1f}"
         off = "" if speed.difference_px is None else f"{speed.difference_px:.1e}"
         lines.append(
-            f"{speed.network:18}{speed.backend:17}{speed.threads:7}{speed.p50_ms:9.2f}"
+            f"{speed.network:24}{speed.backend:17}{speed.threads:7}{speed.p50_ms:9.2f}"
             f"{speed.p95_ms:9.2f}{speed.faces_per_second:9.0f}{parameters:>12}"
             f"{macs:>8}{speed.file_mib:7.2f}{off:>11}"
         )

@@ -157,7 +157,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--machine",
-        default="AMD EPYC with AVX2",
+        default="Intel Xeon with AVX-512",
         help="where docs/speed.json was measured (default: %(default)s)",
     )
     parser.add_argument(
