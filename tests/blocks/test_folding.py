@@ -95,6 +95,7 @@ def test_optimiser_steps_follow_the_branches():
     assert curves[0][-1] < curves[0][0]
 
 
+@pytest.mark.slow
 def test_whole_network_gradients_in_float32_are_as_good_as_inputs_known_to_a_millionth():
     # Which ReLUs let through what hangs on the last digits, and so do a few thousandths of the gradient,
     # by chance: the plain branches in float32 are from 0.001 to 0.009 off, so are folded ones.
