@@ -363,8 +363,9 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
             f"{path} has video of a codec that is not known here ({container.format.long_name})"
         )
     _require_size(stream.codec_context.width, stream.codec_context.height, path)
-    # On several threads, frames come a few packets later and faster.
-    stream.thread_type = "AUTO"
+    # Threads within a frame only: with several frames at once, which of a damaged file's frames can be
+    # decoded depends on timing.
+    stream.thread_type = "SLICE"
     return stream
 
 
