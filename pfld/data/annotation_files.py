@@ -9,15 +9,10 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from pfld.prediction.sources import PICTURE_SUFFIXES
+from pfld.media.signatures import PICTURE_SUFFIXES
 
-_PREFERRED = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".bmp",
-)  # of pictures that differ in the suffix only
+# Of pictures that differ in the suffix only, the first of these is taken.
+_PREFERRED = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 

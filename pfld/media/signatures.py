@@ -1,4 +1,4 @@
-"""Detection of pictures and videos by file signature, whatever their names are."""
+"""Detection of pictures and videos by file signature, and the suffixes that they usually have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ import re
 from pathlib import Path
 from typing import Literal
 
+# Suffixes looked for in folders. HEIC pictures are among them to be reported if they cannot be read.
+PICTURE_SUFFIXES = frozenset(
+    ".apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpg .jpx .mpo .pbm .pgm .png "
+    ".pnm .ppm .tif .tiff .webp".split()
+)
+VIDEO_SUFFIXES = frozenset(
+    ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2t .m2ts .m2v .m4s .m4v .mkv "
+    ".mod .mov .mp4 .mpe .mpeg .mpg .mts .mxf .ogm .ogv .qt .rm .rmvb .tod .ts .vob .webm .wmv .wtv "
+    ".y4m".split()
+)
 _LOOKED_AT = 512  # bytes
 _STILL = rb"avif|avis|hei[cfmsvx]|hev[cmsx]|mif[12]|msf1|jp2 |jpx "  # brands of pictures in the MP4 format
 _SOUND = rb"M4[ABP] "  # and of sound alone

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from pfld.geometry import size_hw_of
 from pfld.media.pictures import read_picture
+from pfld.media.signatures import PICTURE_SUFFIXES
 from pfld.prediction.rows import csv_rows, json_line, parquet_schema
-from pfld.prediction.sources import PICTURE_SUFFIXES, Source, find_sources
+from pfld.prediction.sources import Source, find_sources
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.weights.shipped import DEFAULT_WEIGHTS, find_weights
 

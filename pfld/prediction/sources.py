@@ -12,18 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pfld.media.signatures import media_kind
+from pfld.media.signatures import PICTURE_SUFFIXES, VIDEO_SUFFIXES, media_kind
 
-# Suffixes looked for in folders. HEIC pictures are among them to be reported if they cannot be read.
-PICTURE_SUFFIXES = frozenset(
-    ".apng .avif .bmp .dib .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpg .jpx .mpo .pbm .pgm .png "
-    ".pnm .ppm .tif .tiff .webp".split()
-)
-VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2t .m2ts .m2v .m4s .m4v .mkv "
-    ".mod .mov .mp4 .mpe .mpeg .mpg .mts .mxf .ogm .ogv .qt .rm .rmvb .tod .ts .vob .webm .wmv .wtv "
-    ".y4m".split()
-)
 # Videos have these, and other files as well: TypeScript, modules, text.
 _SHARED_SUFFIXES = frozenset(".dv .m4s .mod .qt .rm .tod .ts".split())
 _COPIED_AS_THEY_ARE = {"picture": {".jpg", ".jpeg", ".png"}, "video": {".mp4"}}
