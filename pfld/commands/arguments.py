@@ -1,4 +1,4 @@
-"""Argument types that several commands share."""
+"""Options and argument types that several commands share."""
 
 from __future__ import annotations
 
@@ -19,3 +19,19 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
     return value
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--json`` for results as a file or on standard output."""
+    parser.add_argument(
+        "--json", metavar="FILE", help="write results there, - for stdout alone (default none)"
+    )
+
+
+def add_channel_order(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--channel-order`` for published checkpoints, which do not say theirs."""
+    parser.add_argument(
+        "--channel-order",
+        choices=("rgb", "bgr"),
+        help="that a published checkpoint was trained on (default bgr); other files contain it",
+    )

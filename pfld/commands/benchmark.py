@@ -18,7 +18,7 @@ from pfld.benchmark.report import (
 )
 from pfld.benchmark.training import VARIANTS, compare_training, measure_training
 from pfld.benchmark.video import VideoSpeed, measure_video
-from pfld.commands.arguments import Subcommands, positive
+from pfld.commands.arguments import Subcommands, add_json, positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
 from pfld.runtime.backends import load_backend
@@ -30,9 +30,7 @@ SHIPPED_BACKENDS = tuple(name for name in BACKENDS if name != "openvino")
 def add_parser(commands: Subcommands) -> None:
     """Adds the ``benchmark`` command."""
     parser = commands.add_parser("benchmark", help="measure speed and memory on this machine")
-    parser.add_argument(
-        "--networks", nargs="+", metavar="NAME", help="shipped networks (default: all of them)"
-    )
+    _add_networks(parser)
     parser.add_argument(
         "--backends",
         nargs="+",
@@ -57,9 +55,7 @@ def add_parser(commands: Subcommands) -> None:
         help="of the face tracking benchmark, which includes MediaPipe's Face Mesh "
         "(default 300, 0 for none)",
     )
-    parser.add_argument(
-        "--json", metavar="FILE", help="write results there, - for stdout alone (default none)"
-    )
+    add_json(parser)
     parser.add_argument(
         "--plot", metavar="FILE", help="draw bars there, .png, .svg or .pdf (default none)"
     )
@@ -78,18 +74,25 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     video = _measure_video(backends, arguments.frames) if arguments.frames > 0 else []
     results = {"backends": [asdict(s) for s in backends], "video": [asdict(s) for s in video]}
-    text = json.dumps(results, indent=2)
     if arguments.plot:
         write_whole(arguments.plot, plot_speeds(backends, video, arguments.plot))
-    if arguments.json == "-":
-        print(text)
-        return 0
-    print(format_backends(backends))
-    if video:
-        print("\n" + format_video(video))
-    if arguments.json:
-        write_whole(arguments.json, text + "\n")
+    text = format_backends(backends)
+    _report(f"{text}\n\n{format_video(video)}" if video else text, results, arguments.json)
     return 0
+
+
+def _report(text: str, results: object, target: str | None) -> None:
+    """Prints results as text and writes them as JSON; for ``-`` prints the JSON alone."""
+    data = json.dumps(results, indent=2)
+    print(data if target == "-" else text)
+    if target and target != "-":
+        write_whole(target, data + "\n")
+
+
+def _add_networks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NAME", help="shipped networks (default: all of them)"
+    )
 
 
 def _measure_video(speeds: list[BackendSpeed], frames: int) -> list[VideoSpeed]:
@@ -114,9 +117,7 @@ def _add_training(kinds: Subcommands) -> None:
         choices=VARIANTS,
         help="measure one, in this process (default all, each in its own)",
     )
-    training.add_argument(
-        "--json", metavar="FILE", help="write results there, - for stdout (default none)"
-    )
+    add_json(training)
     training.set_defaults(run=_run_training)
 
 
@@ -126,31 +127,21 @@ def _run_training(arguments: argparse.Namespace) -> int:
         results = [measure_training(arguments.variant, **sizes)]
     else:
         results = compare_training(**sizes, rounds=arguments.rounds)
-    text = json.dumps([asdict(result) for result in results], indent=2)
-    if arguments.json == "-":
-        print(text)
-        return 0
-    print(format_training(results))
-    if arguments.json:
-        write_whole(arguments.json, text + "\n")
+    _report(format_training(results), [asdict(result) for result in results], arguments.json)
     return 0
 
 
 def _add_numerics(kinds: Subcommands) -> None:
     """Adds ``numerics`` to the kinds of benchmark."""
     numerics = kinds.add_parser("numerics", help="points in other precisions, layouts and threads")
-    numerics.add_argument(
-        "--networks", nargs="+", metavar="NAME", help="shipped networks (default: all of them)"
-    )
+    _add_networks(numerics)
     numerics.add_argument(
         "--data",
         metavar="DIR",
         type=Path,
         help="data set whose training faces to compare on (default: drawn faces)",
     )
-    numerics.add_argument(
-        "--json", metavar="FILE", help="write results there, - for stdout (default none)"
-    )
+    add_json(numerics)
     numerics.set_defaults(run=_run_numerics)
 
 
@@ -159,11 +150,5 @@ def _run_numerics(arguments: argparse.Namespace) -> int:
     for network in arguments.networks or shipped_networks("train-time"):
         preprocessing = load_backend(network).metadata.preprocessing
         deviations += measure_deviations(network, deviation_crops(preprocessing, arguments.data))
-    text = json.dumps([asdict(deviation) for deviation in deviations], indent=2)
-    if arguments.json == "-":
-        print(text)
-        return 0
-    print(format_deviations(deviations))
-    if arguments.json:
-        write_whole(arguments.json, text + "\n")
+    _report(format_deviations(deviations), [asdict(d) for d in deviations], arguments.json)
     return 0

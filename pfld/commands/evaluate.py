@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from pfld.commands.arguments import Subcommands
+from pfld.commands.arguments import Subcommands, add_channel_order, add_json
 from pfld.commands.progress import progress_bar
 from pfld.evaluation.evaluate import Evaluation, RobustnessPoint, evaluate
 from pfld.evaluation.plots import plot_evaluation
@@ -73,11 +73,7 @@ def add_parser(commands: Subcommands) -> None:
         help="where crops come from: ground-truth, around the annotated landmarks (default), or detector, "
         "around faces detected in the whole picture, as in an application",
     )
-    parser.add_argument(
-        "--channel-order",
-        choices=("rgb", "bgr"),
-        help="that a published checkpoint was trained on (default bgr); other files contain it",
-    )
+    add_channel_order(parser)
     parser.add_argument(
         "--robustness",
         action="store_true",
@@ -91,9 +87,7 @@ def add_parser(commands: Subcommands) -> None:
         default=0.01,
         help="part of the faces, 0 to 1, whose pictures may be unreadable (default 0.01)",
     )
-    parser.add_argument(
-        "--json", metavar="FILE", help="write results there, - for stdout alone (default none)"
-    )
+    add_json(parser)
     parser.add_argument(
         "--plot",
         metavar="FILE",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pfld.commands.arguments import Subcommands
+from pfld.commands.arguments import Subcommands, add_channel_order
 from pfld.export.onnx import export_onnx
 from pfld.weights.metadata import WeightMetadata
 
@@ -24,11 +24,7 @@ def add_parser(commands: Subcommands) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="folder to write into"
     )
-    parser.add_argument(
-        "--channel-order",
-        choices=("rgb", "bgr"),
-        help="that a published checkpoint was trained on (default bgr); other files contain it",
-    )
+    add_channel_order(parser)
     parser.add_argument(
         "--self-contained",
         action="store_true",

@@ -159,8 +159,6 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             "with --no-pictures give --json, --csv or --parquet, or nothing is written"
         )
-    if arguments.parquet:
-        import pyarrow.parquet  # noqa: F401  what is missing is said before any work
     try:
         with Interruption() as interruption:
             summary = _predict(arguments, interruption)
