@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -75,6 +76,10 @@ CURVES: dict[str, tuple[tuple[str, Sequence[int], bool], ...]] = {
 _NOSE_TIP = {WFLW_98.name: 54, IBUG_68.name: 30}
 
 
+# What is drawn besides points and contours where it is asked for.
+DRAWN_ON_REQUEST = ("boxes", "axes", "indices", "labels", "uncertainty")
+
+
 def draw_faces(
     image_rgb: NDArray[np.uint8],
     faces: Sequence[Face],
@@ -139,6 +144,28 @@ def draw_faces(
         if labels and text:
             _write_label_(drawn, text, face.box, size)
     return drawn
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn on pictures, as :func:`draw_faces` takes it."""
+
+    points: bool = True
+    contours: bool = True
+    boxes: bool = False
+    axes: bool = False
+    indices: bool = False
+    labels: bool = False
+    uncertainty: bool = False
+
+    @classmethod
+    def of(cls, names: Sequence[str] | None) -> Drawing:
+        """Options from the names of those that are on; unknown names are ignored."""
+        return cls(**{name: name in (names or ()) for name in cls.__dataclass_fields__})
+
+    def __call__(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]:
+        """A copy of the picture ``(H, W, 3)`` with the faces drawn on it."""
+        return draw_faces(image_rgb, faces, **asdict(self))
 
 
 def label_of(face: Face) -> str:

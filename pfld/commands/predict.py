@@ -205,6 +205,7 @@ def _run_on_ray(arguments: argparse.Namespace) -> int:
 
 def _predict(arguments: argparse.Namespace, interruption: Interruption) -> PredictionSummary:
     from pfld.commands.progress import TerminalProgress
+    from pfld.draw import DRAWN_ON_REQUEST, Drawing
     from pfld.prediction.options import PredictionOptions
     from pfld.prediction.run import predict
     from pfld.runtime.landmarker import FaceLandmarker
@@ -220,11 +221,7 @@ def _predict(arguments: argparse.Namespace, interruption: Interruption) -> Predi
         max_faces=arguments.max_faces,
         smoothing=not arguments.no_smoothing,
         pictures=not arguments.no_pictures,
-        boxes=arguments.boxes,
-        axes=arguments.axes,
-        indices=arguments.indices,
-        labels=arguments.labels,
-        uncertainty=arguments.uncertainty,
+        drawing=Drawing(**{name: getattr(arguments, name) for name in DRAWN_ON_REQUEST}),
         json=arguments.json,
         csv=arguments.csv,
         parquet=arguments.parquet,

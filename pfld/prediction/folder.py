@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pfld.files import replacing
 from pfld.prediction.record import DamagedRecord, RecordDatabase
-from pfld.prediction.rows import csv_header, csv_rows, parquet_schema
+from pfld.prediction.rows import csv_header, csv_rows, parquet_schema, parquet_table
 from pfld.prediction.sources import Source
 
 RECORD = ".predict"  # subfolder for the database and unfinished files
@@ -179,7 +179,6 @@ class PredictionFolder:
         Raises:
             ModuleNotFoundError: Without PyArrow.
         """
-        import pyarrow
         from pyarrow.parquet import ParquetWriter
 
         schema = parquet_schema(num_landmarks)
@@ -188,8 +187,7 @@ class PredictionFolder:
             # Through a file of our own, whose errors are Python's.
             with open(partial, "wb") as file, ParquetWriter(file, schema) as table:
                 while group := list(islice(rows, _ROW_GROUP)):
-                    columns = [pyarrow.array(c, t) for c, t in zip(zip(*group), schema.types)]
-                    table.write_table(pyarrow.table(columns, schema=schema))
+                    table.write_table(parquet_table(group, schema))
         return self.folder / PARQUET_NAME
 
     def _lines(self) -> Iterator[str]:

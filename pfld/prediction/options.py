@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from pfld.draw import DRAWN_ON_REQUEST, Drawing
 
 
 @dataclass(frozen=True)
@@ -13,8 +15,8 @@ class PredictionOptions:
         weights: Identifies the weights, so that all results in a folder come from the same ones.
         max_faces: Most faces in a picture or frame; None for all in pictures, and 8 in videos.
         smoothing: Whether landmarks in videos are smoothed.
-        pictures: Whether annotated copies are made, with contours and points.
-        boxes, axes, indices, labels, uncertainty: What else is drawn, see :func:`pfld.draw.draw_faces`.
+        pictures: Whether annotated copies are made.
+        drawing: What is drawn on copies.
         json, csv, parquet: Whether a file of all faces is written.
         overwrite: Whether results of earlier runs are discarded.
     """
@@ -25,27 +27,18 @@ class PredictionOptions:
     max_faces: int | None = None
     smoothing: bool = True
     pictures: bool = True
-    boxes: bool = False
-    axes: bool = False
-    indices: bool = False
-    labels: bool = False
-    uncertainty: bool = False
+    drawing: Drawing = field(default_factory=Drawing)
     json: bool = False
     csv: bool = False
     parquet: bool = False
     overwrite: bool = False
-
-    def drawing(self) -> dict[str, bool]:
-        """Arguments of :func:`pfld.draw.draw_faces`."""
-        names = ("boxes", "axes", "indices", "labels", "uncertainty")
-        return {name: getattr(self, name) for name in names}
 
     def settings(self) -> dict[str, str]:
         """The settings that the results in a folder depend on, by option."""
         switches = {
             "--no-smoothing": not self.smoothing,
             "--no-pictures": not self.pictures,
-            **{f"--{name}": drawn for name, drawn in self.drawing().items()},
+            **{f"--{name}": getattr(self.drawing, name) for name in DRAWN_ON_REQUEST},
         }
         return {
             "--weights": self.weights,

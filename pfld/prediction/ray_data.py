@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pfld.geometry import size_hw_of
 from pfld.media.pictures import read_picture
 from pfld.media.signatures import PICTURE_SUFFIXES
-from pfld.prediction.rows import csv_rows, json_line, parquet_schema
+from pfld.prediction.rows import csv_rows, json_line, parquet_schema, parquet_table
 from pfld.prediction.sources import Source, find_sources
 from pfld.runtime.landmarker import FaceLandmarker
 from pfld.weights.shipped import DEFAULT_WEIGHTS, find_weights
@@ -84,17 +84,13 @@ class PictureLandmarks:
         Returns:
             A table of at least N rows with the columns of :func:`table_schema`, in the order of the batch.
         """
-        import pyarrow
-
         schema = table_schema(self._landmarker.backend.metadata.num_landmarks)
         rows = [
             row
             for path, data in zip(batch["path"], batch["bytes"])
             for row in self._rows(str(path), bytes(data), len(schema))
         ]
-        columns = list(zip(*rows)) or [()] * len(schema)
-        arrays = [pyarrow.array(column, kind) for column, kind in zip(columns, schema.types)]
-        return pyarrow.table(arrays, schema=schema)
+        return parquet_table(rows, schema)
 
     def _rows(self, source: str, data: bytes, width: int) -> list[list[Any]]:
         empty = [source, *[None] * (width - 1)]

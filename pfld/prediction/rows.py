@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pfld.runtime.face import Face
@@ -71,3 +71,16 @@ def parquet_schema(num_landmarks: int) -> pyarrow.Schema:
 
     names = csv_header(num_landmarks)
     return pyarrow.schema([(name, _PARQUET_TYPES.get(name, "float32")) for name in names])
+
+
+def parquet_table(rows: Sequence[Sequence[Any]], schema: pyarrow.Schema) -> pyarrow.Table:
+    """Rows as a table; without rows an empty one.
+
+    Raises:
+        ModuleNotFoundError: Without PyArrow.
+    """
+    import pyarrow
+
+    columns = zip(*rows) if rows else [()] * len(schema)
+    arrays = [pyarrow.array(column, kind) for column, kind in zip(columns, schema.types)]
+    return pyarrow.table(arrays, schema=schema)

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.draw import draw_faces
 from pfld.geometry import size_hw_of
 from pfld.interruption import Interruption
 from pfld.media.camera import CameraReader
@@ -225,7 +224,7 @@ class PredictionRun:
             faces = self._landmarker(image)
             add(0, json_line(source.name, faces, size_hw_of(image)))
             if self._options.pictures:
-                drawn = draw_faces(image, faces, **self._options.drawing())
+                drawn = self._options.drawing(image, faces)
                 with self._folder.writing(source.target) as partial:
                     partial.write_bytes(_encoded(drawn, partial.suffix))
         self.summary.pictures += 1
@@ -272,7 +271,7 @@ class PredictionRun:
         ):
 
             def write(frame: NDArray[np.uint8], faces: list[Face], time_s: float) -> None:
-                writer.write(draw_faces(frame, faces, **self._options.drawing()), time_s)
+                writer.write(self._options.drawing(frame, faces), time_s)
 
             yield write
 

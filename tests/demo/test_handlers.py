@@ -23,9 +23,9 @@ from landmark_app.files.photo import on_pair_photo, on_photo
 from landmark_app.files.results import new_folder, remove_old
 from landmark_app.files.video import VideoOptions, on_video
 from landmark_app.look.charts import bar_chart, line_chart
-from landmark_app.look.drawing import Drawing
 from landmark_app.look.tables import benchmark_table, face_table, notice, pair_table
 from landmark_app.models import Choice, Models
+from pfld.draw import Drawing
 from pfld.landmarks import WFLW_TO_IBUG
 from pfld.media.video import VideoWriter
 from pfld.runtime.face import Face

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
+from pfld.draw import DRAWN_ON_REQUEST, Drawing
 from pfld.geometry import FaceCrop
 from pfld.head.model import head_points
 from pfld.interruption import Interruption
@@ -110,7 +111,8 @@ def run(paths, out, landmarker=None, workers=1, **options):
     paths = [str(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     landmarker = landmarker or KnowingLandmarker()
     with Interruption() as interruption:
-        options = PredictionOptions(**options)
+        drawn = {name: options.pop(name) for name in DRAWN_ON_REQUEST if name in options}
+        options = PredictionOptions(**options, drawing=Drawing(**drawn))
         return predict(paths, out, landmarker, options, workers=workers, interruption=interruption)
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from landmark_app.camera.frames import face_to_json
 from landmark_app.camera.visitor import Visitor
 from landmark_app.comparison import compare
-from landmark_app.look.drawing import Drawing
 from landmark_app.models import Choice, Models
+from pfld.draw import Drawing
 from pfld.runtime.face import Face
 
 MOST_FACES = 8

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from landmark_app.files.results import new_folder
-from landmark_app.look.drawing import Drawing
 from landmark_app.models import Choice, Models
+from pfld.draw import Drawing
 from pfld.geometry import size_hw_of
 from pfld.media.video import VideoReader, VideoWriter
 from pfld.prediction.rows import csv_header, csv_rows, json_line

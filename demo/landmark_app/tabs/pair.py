@@ -15,12 +15,12 @@ from landmark_app.camera.live_view import live_view, settings_script
 from landmark_app.camera.visitor import Visitor
 from landmark_app.files.photo import NO_FACE, fit, on_pair_photo
 from landmark_app.files.uploads import uploaded
-from landmark_app.look.drawing import Drawing
 from landmark_app.look.tables import fact_texts, notice, pair_table, pair_values
 from landmark_app.model_facts import model_facts
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.controls import SHOWN_AT_FIRST, Control, run_on_change, shown
 from landmark_app.tabs.photo import EXAMPLES, photo_input
+from pfld.draw import Drawing
 
 _READOUTS = {"fps": "Frames/s", "whole": "Whole frame", "server": "On the server", "faces": "Faces"}
 _NAMES = ("first", "second", "max_faces", "show")

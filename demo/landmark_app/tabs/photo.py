@@ -9,10 +9,10 @@ import gradio as gr
 
 from landmark_app.files.photo import NO_FACE, Photo, fit, on_photo, save_photo
 from landmark_app.files.uploads import uploaded
-from landmark_app.look.drawing import Drawing
 from landmark_app.look.tables import face_table, notice
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.controls import downloads, network_and_mode, run_on_change, shown
+from pfld.draw import Drawing
 
 EXAMPLES = (Path(__file__).parents[2] / "examples" / "astronaut.jpg",)
 _INVITATION = "Drop a photo, paste one, or take the example."

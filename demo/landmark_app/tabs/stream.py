@@ -14,10 +14,10 @@ from landmark_app.camera.admission import Admission
 from landmark_app.camera.follow import on_streamed_frame
 from landmark_app.camera.frames import encode_frame
 from landmark_app.camera.visitor import Visitor
-from landmark_app.look.drawing import Drawing
 from landmark_app.look.tables import notice
 from landmark_app.models import Models
 from landmark_app.tabs.controls import Control
+from pfld.draw import Drawing
 
 _EVERY_S = 0.03  # between frames
 _TURN_S = 60  # after which a page queues again, so that other visitors get a turn

@@ -12,10 +12,10 @@ from landmark_app.camera.follow import MOST_FACES
 from landmark_app.files.uploads import uploaded
 from landmark_app.files.video import VideoOptions, VideoReport, on_video
 from landmark_app.look.charts import line_chart, progress_bar
-from landmark_app.look.drawing import Drawing
 from landmark_app.look.tables import notice
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.controls import downloads, network_and_mode, run_on_click, shown
+from pfld.draw import Drawing
 
 
 def video_tab(models: Models, folder: Path, max_s: float) -> None:
