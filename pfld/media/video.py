@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -77,15 +78,16 @@ class VideoReader:
                 f"{self._container.format.long_name}, {self._stream.codec_context.codec.long_name}"
             )
             self._start_s = (self._container.start_time or 0) / av.time_base
-            self._frames = deinterlaced(self._decoded())
-            self._aspect = float(self._stream.sample_aspect_ratio or 1)
-            self._first: av.VideoFrame | None = next(self._frames, None)
-            if self._first is None:
+            aspect = float(self._stream.sample_aspect_ratio or 1)
+            self._rest = (
+                (frame.time, upright_rgb(frame, aspect)) for frame in deinterlaced(self._decoded())
+            )
+            self._first = list(islice(self._rest, 1))
+            if not self._first:
                 raise ValueError(f"{path} has no frame that can be read ({self.about})")
             self._last_s = -math.inf
             self.num_read = 0
-            self._first_rgb: NDArray[np.uint8] | None = upright_rgb(self._first, self._aspect)
-            self.size_hw = size_hw_of(self._first_rgb)
+            self.size_hw = size_hw_of(self._first[0][1])
             self.rate = _rate(self._stream, path)
             self.num_frames = self._stream.frames or self._estimated_frames()
         except BaseException:
@@ -99,14 +101,11 @@ class VideoReader:
         self.close()
 
     def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        frame, self._first = self._first, None
-        image, self._first_rgb = self._first_rgb, None
-        while frame is not None:
-            self._last_s = self._time_s(frame)
+        first, self._first = self._first, []
+        for stamp_s, image in chain(first, self._rest):
+            self._last_s = self._time_s(stamp_s)
             self.num_read += 1
-            yield self._last_s, upright_rgb(frame, self._aspect) if image is None else image
-            image = None
-            frame = next(self._frames, None)
+            yield self._last_s, image
 
     @property
     def num_missing(self) -> int:
@@ -139,9 +138,9 @@ class VideoReader:
                 _require_size(frame.width, frame.height, self.path)
                 yield frame
 
-    def _time_s(self, frame: av.VideoFrame) -> float:
-        """Time of a frame from the start of the file, in seconds."""
-        time_s = math.nan if frame.time is None else frame.time - self._start_s
+    def _time_s(self, stamp_s: float | None) -> float:
+        """Time of a frame from the start of the file, in seconds, from its time stamp."""
+        time_s = math.nan if stamp_s is None else stamp_s - self._start_s
         if self.num_read == 0:
             return time_s if 0 <= time_s < math.inf else 0.0
         return time_s if self._last_s < time_s < math.inf else self._last_s + 1 / self.rate
