@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pfld.files import write_whole
 
+INTERVAL = "95 % interval"  # column, and key in docs/accuracy.json
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
@@ -18,6 +20,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def percent(fraction: float, digits: int = 2) -> str:
     """A fraction as text, in per cent without the sign."""
     return f"{100 * fraction:.{digits}f}"
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """An interval of errors as text, in per cent."""
+    return " to ".join(map(percent, bounds))
 
 
 def rewrite(path: Path, bodies: Mapping[str, str]) -> None:

@@ -1,21 +1,19 @@
 """Table of networks in README.md, rewritten: ``python tools/results/readme_table.py``.
 
-Sizes are counted from the weight files, milliseconds come from docs/speed.json, errors from
-docs/accuracy.json, and their intervals from the table of results in weights/README.md. So run it after
-``pfld benchmark --frames 0 --json docs/speed.json`` and ``tools/results/weights_card.py``. Text outside
-the ``<!-- networks -->`` marks stays.
+Sizes are counted from the weight files, milliseconds come from docs/speed.json, errors and
+their intervals from docs/accuracy.json. So run it after ``pfld benchmark --frames 0 --json
+docs/speed.json`` and ``tools/results/weights_card.py``. Text outside the ``<!-- networks -->`` marks stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from markdown_tables import percent, rewrite, table
+from markdown_tables import INTERVAL, interval, percent, rewrite, table
 from pfld.benchmark.backends import count_macs
 from pfld.weights.files import read_metadata
 from pfld.weights.metadata import FORMS, WeightMetadata
@@ -33,7 +31,7 @@ HEAD = (
     "ms, ONNX",
     "ms, ONNX int8",
     "error, %",
-    "95 % interval",
+    INTERVAL,
     "licence of the weights",
 )
 
@@ -70,40 +68,16 @@ def speed_cells(name: str) -> list[str]:
     return [found.get(backend, UNKNOWN) for backend in BACKENDS]
 
 
-def intervals() -> dict[str, str]:
-    """The 95 % interval of each network's error, by name, from weights/README.md.
-
-    Raises:
-        ValueError: When there is no such table, or its errors are not those of docs/accuracy.json.
-    """
-    card = ROOT / "weights" / "README.md"
-    errors = json.loads((ROOT / "docs" / "accuracy.json").read_text())
-    marked = re.search(r"<!-- results -->\n(.*?)\n\n", card.read_text(), flags=re.DOTALL)
-    if marked is None:
-        raise ValueError(f"{card} has no table marked results")
-    lines = [line.strip("|").split("|") for line in marked[1].splitlines()]
-    head, _, *rows = [[cell.strip() for cell in line] for line in lines]
-    found = {}
-    for row in rows:
-        cells = dict(zip(head, row))
-        name = row[0].strip("`")
-        if cells[FORM] != percent(errors[name][FORM]):
-            raise ValueError(f"{card} and docs/accuracy.json differ about {name}; write both anew")
-        found[name] = cells["95 % interval"]
-    return found
-
-
 def networks() -> str:
     """The table, the network with the smallest error first."""
     errors = json.loads((ROOT / "docs" / "accuracy.json").read_text())
-    between = intervals()
     rows = [
         [
             f"`{name}`",
             *size_cells(name),
             *speed_cells(name),
             percent(errors[name][FORM]),
-            between[name],
+            interval(errors[name][INTERVAL]),
             LICENCE,
         ]
         for name in sorted(shipped_networks(), key=lambda name: errors[name][FORM])

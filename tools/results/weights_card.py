@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation import held_out_nme
-from markdown_tables import percent, rewrite, table
+from markdown_tables import INTERVAL, interval, percent, rewrite, table
 from pfld.evaluation.evaluate import Evaluation, evaluate
 from pfld.evaluation.metrics import bootstrap_interval
 from pfld.evaluation.protocols import DETECTOR
@@ -107,11 +107,6 @@ def results(
         "", "faces seen", "held out", *ENDINGS, "95 % interval", "failures over 10 %", "AUC",
     ]  # fmt: skip
     return table(head, rows)
-
-
-def interval(bounds: tuple[float, float]) -> str:
-    """An interval of errors as text, in per cent."""
-    return " to ".join(map(percent, bounds))
 
 
 def compared(evaluations: dict[tuple[str, str], Evaluation]) -> str:
@@ -211,7 +206,11 @@ def main() -> int:
     pair = (FLAGSHIP, REFERENCE)
     detected = {n: evaluate(SHIPPED / f"{n}.onnx", data, protocol=DETECTOR) for n in pair}
     moved = {n: evaluate(SHIPPED / f"{n}.onnx", data, robustness=True) for n in pair}
-    errors = {n: {form: evaluations[n, form].report.nme for form in ENDINGS} for n in about}
+    errors = {
+        n: {form: evaluations[n, form].report.nme for form in ENDINGS}
+        | {INTERVAL: evaluations[n, "ONNX"].report.nme_interval}
+        for n in about
+    }
     write_whole(DOCS / "accuracy.json", json.dumps(errors, indent=2) + "\n")
     tables = {
         "files": files(about),
