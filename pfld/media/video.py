@@ -130,6 +130,10 @@ class VideoReader:
                 packet = next(packets)
             except (StopIteration, av.error.FFmpegError):
                 return
+            if (
+                packet.is_corrupt
+            ):  # cut off: the rest of its picture would be whatever lay in memory
+                continue
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
@@ -365,6 +369,10 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     # Threads within a frame only: with several frames at once, which of a damaged file's frames can be
     # decoded depends on timing.
     stream.thread_type = "SLICE"
+    if stream.codec_context.codec.intra_only:
+        # Parts of a picture that cannot be decoded stay what lay in memory, if there is no other picture
+        # to take them from. So such pictures are left out.
+        stream.codec_context.options = {"err_detect": "explode"}
     return stream
 
 

@@ -315,6 +315,22 @@ def test_a_video_that_ends_early_gives_what_there_is(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("damage", ["cut off", "overwritten"])
+def test_of_a_damaged_video_only_whole_pictures_are_read(tmp_path, damage):
+    """What else was decoded before, and lies in memory, must not show."""
+    whole = [image for _, image in VideoReader(jpegs(tmp_path / "a.avi"))]
+    data = bytearray((tmp_path / "a.avi").read_bytes())
+    if damage == "cut off":
+        data = data[: len(data) // 2]
+    else:
+        data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
+    (tmp_path / "b.avi").write_bytes(data)
+    _, images = read(tmp_path / "b.avi")
+    assert 15 < len(images) < 40
+    for image in images:
+        assert any((image == other).all() for other in whole)
+
+
 def test_a_whole_video_misses_nothing(tmp_path):
     with VideoReader(jpegs(tmp_path / "a.avi")) as reader:
         assert len(list(reader)) == 40 and reader.num_missing == 0
