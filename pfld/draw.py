@@ -91,6 +91,7 @@ def draw_faces(
     indices: bool = False,
     labels: bool | Sequence[str] = False,
     uncertainty: bool = False,
+    copy: bool = True,
 ) -> NDArray[np.uint8]:
     """A copy of the picture ``(H, W, 3)`` with faces drawn on it, the last in front.
 
@@ -108,6 +109,7 @@ def draw_faces(
         labels: A text for each face, or True for its number, if it has one, and its quality.
         uncertainty: Draw points and curves thinner where the network is uncertain, see
             :attr:`pfld.runtime.face.Face.point_uncertainty`.
+        copy: False to draw on the picture itself, where it is C-contiguous and can be written to.
 
     Raises:
         ValueError: For a picture of another shape or dtype, a number of labels that is not that of the
@@ -121,7 +123,9 @@ def draw_faces(
     texts = [label_of(face) for face in faces] if isinstance(labels, bool) else list(labels)
     if len(texts) != len(faces):
         raise ValueError(f"there must be one label per face, got {len(texts)} for {len(faces)}")
-    drawn = np.array(image_rgb, order="C")
+    drawn = (
+        np.array(image_rgb, order="C") if copy else np.require(image_rgb, requirements=["C", "W"])
+    )
     for face, text in zip(faces, texts):
         scheme = scheme_with(len(face.landmarks))
         if not np.isfinite(face.landmarks).all():
@@ -163,9 +167,11 @@ class Drawing:
         """Options from the names of those that are on; unknown names are ignored."""
         return cls(**{name: name in (names or ()) for name in cls.__dataclass_fields__})
 
-    def __call__(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]:
-        """A copy of the picture ``(H, W, 3)`` with the faces drawn on it."""
-        return draw_faces(image_rgb, faces, **asdict(self))
+    def __call__(
+        self, image_rgb: NDArray[np.uint8], faces: Sequence[Face], *, copy: bool = True
+    ) -> NDArray[np.uint8]:
+        """The picture ``(H, W, 3)`` with the faces drawn on it: a copy, or if possible the picture itself."""
+        return draw_faces(image_rgb, faces, **asdict(self), copy=copy)
 
 
 def label_of(face: Face) -> str:

@@ -50,6 +50,17 @@ def test_each_point_has_the_colour_of_its_group(num_landmarks):
             assert_allclose(image[int(y), int(x)].astype(int), GROUP_COLORS[group], atol=25)
 
 
+def test_the_picture_is_drawn_on_only_where_that_is_asked_for():
+    image = BLACK.copy()
+    copied = draw_faces(image, [face()])
+    assert not image.any()
+    assert draw_faces(image, [face()], copy=False) is image
+    assert (image == copied).all() and image.any()
+    locked = BLACK.copy()
+    locked.flags.writeable = False
+    assert (draw_faces(locked, [face()], copy=False) == copied).all() and not locked.any()
+
+
 @pytest.mark.parametrize("offset", [0.0, 0.25, 0.5, 0.75])
 def test_points_lie_where_they_belong_within_a_tenth_of_a_pixel(offset):
     # Only the lowest point of the chin, which has the picture below the rest for itself.

@@ -32,9 +32,15 @@ def upright_rgb(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> NDArray[np.u
     space = None
     if frame.colorspace == _UNKNOWN:
         space = Colorspace.ITU709 if frame.height >= _HD_ROWS else Colorspace.ITU601
-    picture: NDArray[Any] = frame.reformat(
+    rgb = frame.reformat(
         width=width, height=height, format="rgb48le" if is_pq else "rgb24", src_colorspace=space
-    ).to_ndarray()
+    )
+    plane = rgb.planes[0]
+    if rgb is frame or is_pq or plane.line_size != 3 * width:
+        picture: NDArray[Any] = rgb.to_ndarray()
+    else:  # nothing else has this frame, so it is not copied
+        picture = np.frombuffer(memoryview(plane), np.uint8, 3 * width * height)
+        picture = picture.reshape(height, width, 3)
     if is_pq:
         picture = _sdr_of_pq()[picture]
     return np.ascontiguousarray(_turned(picture, _display_matrix(frame)))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -225,8 +226,8 @@ class PredictionRun:
             add(0, json_line(source.name, faces, size_hw_of(image)))
             if self._options.pictures:
                 drawn = self._options.drawing(image, faces)
-                with self._folder.writing(source.target) as partial:
-                    partial.write_bytes(_encoded(drawn, partial.suffix))
+                with self._folder.writing(source.target) as unfinished:
+                    unfinished.write_bytes(_encoded(drawn, unfinished.suffix))
         self.summary.pictures += 1
         self.summary.with_faces += bool(faces)
 
@@ -266,12 +267,13 @@ class PredictionRun:
             return
         sound = None if isinstance(source.location, int) else source.location
         with (
-            self._folder.writing(source.target) as partial,
-            VideoWriter(partial, reader.size_hw, reader.rate, sound_of=sound) as writer,
+            self._folder.writing(source.target) as unfinished,
+            VideoWriter(unfinished, reader.size_hw, reader.rate, sound_of=sound) as writer,
         ):
 
             def write(frame: NDArray[np.uint8], faces: list[Face], time_s: float) -> None:
-                writer.write(self._options.drawing(frame, faces), time_s)
+                draw = partial(self._options.drawing, faces=faces, copy=False)
+                writer.write(frame, time_s, draw)
 
             yield write
 

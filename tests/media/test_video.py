@@ -260,6 +260,36 @@ def test_an_error_while_writing_is_passed_on(tmp_path):
             raise KeyError
 
 
+def test_what_is_drawn_is_written_in_place_of_the_frame(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", SIZE_HW, 25) as writer:
+        for image in frames(3):
+            writer.write(image, draw=lambda image: image[:, ::-1])
+    for image in read(tmp_path / "a.mp4")[1]:
+        assert_allclose(image[32, 16], RIGHT, atol=25)
+
+
+def test_an_error_while_drawing_is_passed_on(tmp_path):
+    def draw(image):
+        raise KeyError("nose")
+
+    with pytest.raises(KeyError, match="nose"):
+        with VideoWriter(tmp_path / "a.mp4", SIZE_HW, 25) as writer:
+            for image in frames(12):
+                writer.write(image, draw=draw)
+    with pytest.raises(KeyError, match="nose"):  # at the latest by the end
+        with VideoWriter(tmp_path / "b.mp4", SIZE_HW, 25) as writer:
+            writer.write(next(frames(1)), draw=draw)
+
+
+def test_a_frame_can_be_drawn_on_and_changes_no_other(tmp_path):
+    path = written(tmp_path / "a.mp4")
+    untouched = read(path)[1]
+    with VideoReader(path) as reader:
+        for index, (_, image) in enumerate(reader):
+            assert (image == untouched[index]).all()
+            image[:] = 0
+
+
 @pytest.mark.parametrize(
     ("sound", "container", "kept"),
     [

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from landmark_app.files.results import new_folder
@@ -156,7 +157,8 @@ def _process(
             size_hw = size_hw_of(frame)
             line = json_line("video", faces, size_hw, frame=index, time_s=time_s)
             rows.writerows(csv_rows(line))
-            writer.write(options.drawing(frame, faces), time_s)
+            draw = partial(options.drawing, faces=faces, copy=False)
+            writer.write(frame, time_s, draw)
             now = time.perf_counter()
             if now - told > _TELL_EVERY_S:
                 told, report.seconds = now, now - start
