@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pfld.benchmark.backends import seconds
 from pfld.geometry import FaceCrop
 
 FPS = 30
+WITHOUT_FACE_MESH = (
+    "without Face Mesh: in an environment with NumPy 1.26, pip install mediapipe==0.10.21"
+)
 TURN = 30  # frames in a row before the next tracker takes its turn
 
 # Takes a frame (H, W, 3) and its time in seconds; returns whether a face was found in it.
@@ -40,6 +44,7 @@ def measure_video(
 ) -> list[VideoSpeed]:
     """Measures tracking with smoothing on each backend, and Face Mesh with and without irises, in turns.
 
+    Where MediaPipe is not installed, a line on standard error says so, and Face Mesh is left out.
     Each follows one face at most, which is Face Mesh's default.
 
     Args:
@@ -52,8 +57,11 @@ def measure_video(
     pictures = list(camera_over(portrait, frames))
     with ExitStack() as stack:
         followers = {name: _tracker(network, name) for name in backends}
-        for name, irises in (("Face Mesh, irises", True), ("Face Mesh", False)):
-            followers[name] = stack.enter_context(_face_mesh(irises))
+        try:
+            for name, irises in (("Face Mesh, irises", True), ("Face Mesh", False)):
+                followers[name] = stack.enter_context(_face_mesh(irises))
+        except ImportError:
+            print(WITHOUT_FACE_MESH, file=sys.stderr)
         for follow in followers.values():
             follow(pictures[0], -10.0)
         times: dict[str, list[float]] = {name: [] for name in followers}
@@ -112,11 +120,7 @@ def _tracker(network: str, backend: str) -> Follower:
 def _face_mesh(irises: bool) -> Iterator[Follower]:
     from mediapipe.python.solutions import face_mesh
 
-    from pfld.runtime.detector import without_chatter
-
-    with without_chatter():
-        mesh = face_mesh.FaceMesh(refine_landmarks=irises)
-        mesh.process(np.zeros((480, 640, 3), np.uint8))  # prints its messages here
+    mesh = face_mesh.FaceMesh(refine_landmarks=irises)
     try:
         yield lambda frame, time_s: bool(mesh.process(frame).multi_face_landmarks)
     finally:

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pfld.media.opencv_log import SILENT, set_log_level
+
 MOST_FRAMES_PER_SECOND = 999.0  # a camera that says more does not know its rate
 _USUAL_RATE = 25.0  # frames per second, if the rate is unknown
 
@@ -36,7 +38,7 @@ class CameraReader:
     num_missing = 0
 
     def __init__(self, number: int) -> None:
-        cv2.setLogLevel(0)  # errors are raised here
+        set_log_level(SILENT)  # errors are raised here
         self._capture = cv2.VideoCapture(number, cv2.CAP_ANY)
         if not self._capture.isOpened():
             raise ValueError(f"there is no camera {number}, or another program uses it")

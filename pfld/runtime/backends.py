@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.runtime.forks import ForkedLock, OpenedInEachProcess, is_fork, keep_in_children
+from pfld.runtime.onnx_limits import MOST_BYTES, require_harmless
 from pfld.runtime.onnx_session import open_session, output_names
 from pfld.weights.metadata import PIXELS, WeightMetadata, require_channel_order
 from pfld.weights.shipped import DEFAULT_WEIGHTS, find_weights
@@ -71,7 +72,7 @@ class Backend(ABC):
             batch: ``(N, 3, S, S)`` float32 as ``metadata.preprocessing`` makes it.
 
         Raises:
-            ValueError: For another shape or dtype.
+            ValueError: For another shape or dtype, and landmarks that are not finite.
         """
         return self.run(batch).landmarks
 
@@ -82,7 +83,7 @@ class Backend(ABC):
             crops: ``(N, S, S, 3)`` uint8 RGB, any number of them.
 
         Raises:
-            ValueError: For another shape or dtype.
+            ValueError: For another shape or dtype, and landmarks that are not finite.
         """
         return self.predict_with_uncertainty(crops).landmarks
 
@@ -90,7 +91,7 @@ class Backend(ABC):
         """Landmarks as in :meth:`predict`, and the uncertainty of each.
 
         Raises:
-            ValueError: For another shape or dtype.
+            ValueError: For another shape or dtype, and landmarks that are not finite.
         """
         preprocessing = self.metadata.preprocessing
         return in_batches(lambda part: self.run(preprocessing(part)), crops)
@@ -99,7 +100,7 @@ class Backend(ABC):
         """Landmarks as in :meth:`__call__`, and the uncertainty of each.
 
         Raises:
-            ValueError: For another shape or dtype.
+            ValueError: For another shape or dtype, and landmarks that are not finite.
         """
         size, landmarks = self.metadata.preprocessing.input_size, self.metadata.num_landmarks
         shape, dtype = np.shape(batch), getattr(batch, "dtype", type(batch).__name__)
@@ -107,11 +108,18 @@ class Backend(ABC):
             raise ValueError(f"a batch is float32 (N, 3, {size}, {size}), got {dtype} {shape}")
         if not len(batch):
             return Prediction.of(np.zeros((0, landmarks, 2), np.float32))
-        return self._run(batch)
+        return _finite(self._run(batch), self.path)
 
     @abstractmethod
     def _run(self, batch: NDArray[np.float32]) -> Prediction:
         """The landmarks for a batch that is valid and not empty."""
+
+
+def _finite(found: Prediction, path: Path) -> Prediction:
+    """What was found; raises ValueError for landmarks that are no numbers, as of worthless weights."""
+    if not np.isfinite(found.landmarks).all():
+        raise ValueError(f"{path} finds landmarks that are not finite: its weights are of no use")
+    return found
 
 
 def in_batches(
@@ -243,8 +251,10 @@ class OnnxBackend(_FileBackend):
 
     def __init__(self, name: str, path: Path, *, threads: int, channel_order: str | None) -> None:
         try:
-            session = open_session(path, threads=threads)
-        except Exception as error:  # its classes of error have no common base of their own
+            session = _open_checked(path, threads=threads)
+        except (
+            Exception
+        ) as error:  # ONNX Runtime's classes of error have no common base of their own
             raise ValueError(f"{path} is damaged or no ONNX file: {error}") from error
         metadata = _onnx_metadata(session, path)
         require_channel_order(metadata, channel_order, path)
@@ -253,7 +263,7 @@ class OnnxBackend(_FileBackend):
         ]
         _require_ports(ports, metadata, path)
         super().__init__(name, path, metadata, threads=threads)
-        reopen = partial(open_session, self._found_at, threads=threads)
+        reopen = partial(_open_checked, self._found_at, threads=threads)
         self._session = OpenedInEachProcess(reopen, session)
 
     def predict_with_uncertainty(self, crops: NDArray[np.uint8]) -> Prediction:
@@ -262,6 +272,7 @@ class OnnxBackend(_FileBackend):
         preprocessing = self.metadata.preprocessing
         preprocessing.require_crops(crops)
         found = in_batches(lambda part: self._answer("crops_rgb", part, "_px"), crops)
+        _finite(found, self.path)
         side = np.float32(preprocessing.input_size)
         return Prediction(found.landmarks / side, found.uncertainty / side)
 
@@ -371,6 +382,15 @@ def load_own_backend(
     if path.suffix == ".onnx":
         return load_backend(path, threads=threads, channel_order=channel_order)
     return TorchBackend(None, path, threads=threads, channel_order=channel_order)
+
+
+def _open_checked(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
+    """A session of a file that may come from anyone; raises ValueError for one that could do harm."""
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes")
+    data = path.read_bytes()
+    require_harmless(data)
+    return open_session(data, threads=threads)
 
 
 def _onnx_metadata(session: onnxruntime.InferenceSession, path: Path) -> WeightMetadata:

@@ -1,13 +1,9 @@
-"""FaceDetector: face detection with MediaPipe's short and full range models."""
+"""FaceDetector: face detection with the short and full range models of BlazeFace."""
 
 from __future__ import annotations
 
 import math
-import os
-import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -16,12 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.geometry import FaceCrop
-from pfld.runtime.detector_process import DetectorProcess, RemoteGraph
-from pfld.runtime.forks import ForkedLock, in_children, keep_in_children
+from pfld.runtime.blazeface import FULL, SHORT, BlazeFace
 
-# Input sizes of the models, in pixels. Short range finds faces from a fifth of the view on,
-# at any roll; full range also smaller ones, but hardly any that are turned by more than 45 degrees.
-_SHORT, _FULL = 128, 192
 _LONGEST_SIDE = 1600  # pixels; larger pictures are subsampled
 _SMALLEST_TILE = 180  # pixels: five times the smallest face that is looked for
 _TILE_STRIDE = 0.65  # x tile side; a face cut by a tile is whole in its neighbour or a larger tile
@@ -33,11 +25,6 @@ _UNSEEN = 0.2  # score for a model that does not find what the other one finds
 _LIKELY = 0.5  # score from which a detection is more likely a face than not
 _CERTAIN = 0.7  # score from which a face found at first glance needs no closer look
 _SAME = 0.5  # of the smaller box within the other: two boxes are of one face
-
-# Messages that MediaPipe prints whenever it starts.
-_CHATTER = re.compile(rb"Lite XNNPACK delegate|before absl::InitializeLog|inference_feedback_man")
-_LOADING = ForkedLock()  # redirecting standard error concerns the whole process
-_terminal: int | None = None  # standard error, while it is held back
 
 
 @dataclass(frozen=True)
@@ -74,7 +61,6 @@ class FaceDetector:
 
     Raises:
         ValueError: For limits out of range.
-        ImportError: When first called, where MediaPipe is missing or comes without its models.
     """
 
     def __init__(self, *, min_score: float = 0.5, max_faces: int | None = None) -> None:
@@ -83,8 +69,7 @@ class FaceDetector:
             raise ValueError(f"min_score must be in 0..1, max_faces 1 or more, not {limits}")
         self.min_score = min_score
         self.max_faces = max_faces
-        # A model serves one call at a time: calls take a free pair, or load a new one.
-        self._free: list[Models] = []
+        self._models: Models | None = None  # loaded when they are needed
 
     def __call__(
         self, image_rgb: NDArray[np.uint8], *, thorough: bool = False
@@ -110,24 +95,18 @@ class FaceDetector:
         step = max(1, max(shape) // _LONGEST_SIDE)
         y, x = (min(step // 2, size - 1) for size in shape[:2])
         image = np.ascontiguousarray(image_rgb[y::step, x::step])
-        try:
-            models = self._free.pop()
-            while models.process != os.getpid():  # a fork's parent has those
-                models = self._free.pop()
-        except IndexError:
-            models = Models(min(self.min_score, 0.5))
+        models = self._models = self._models or Models(min(self.min_score, 0.5))
         faces = _search(models, image) if thorough else _glance(models, image)
-        self._free.append(models)
         faces = [face for face in faces if face.score >= self.min_score]
         faces.sort(key=lambda face: face.box[0] - face.box[2])
         return [_enlarged(face, step) for face in faces[: self.max_faces]]
 
     def close(self) -> None:
         """Frees the models. A later call loads them again."""
-        self._free = []
+        self._models = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_free": []}  # copies load models of their own
+        return {**self.__dict__, "_models": None}  # copies load models of their own
 
 
 def _enlarged(face: DetectedFace, factor: int) -> DetectedFace:
@@ -138,14 +117,14 @@ def _enlarged(face: DetectedFace, factor: int) -> DetectedFace:
 def _glance(models: Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
     """Faces that either model finds in the whole picture."""
     whole = FaceCrop(image.shape[1] / 2, image.shape[0] / 2, max(image.shape))
-    return _united(models.look(image, whole, _SHORT) + models.look(image, whole, _FULL))
+    return _united(models.look(image, whole, SHORT) + models.look(image, whole, FULL))
 
 
 def _search(models: Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
     """Faces of every size and roll."""
     glanced = _glance(models, image)
     candidates = glanced + [
-        face for view in _views(*image.shape[:2]) for face in models.look(image, view, _SHORT)
+        face for view in _views(*image.shape[:2]) for face in models.look(image, view, SHORT)
     ]
     faces: list[DetectedFace] = []
     for candidate in sorted(candidates, key=lambda face: -face.score):
@@ -191,18 +170,18 @@ def _look_closer(
         return max(same, key=lambda other: other.score, default=None)
 
     def rated(face: DetectedFace, angle: float) -> DetectedFace:
-        agreeing = seen(face, angle, _FULL)
+        agreeing = seen(face, angle, FULL)
         second = agreeing.score if agreeing and agreeing.score >= _LIKELY else _UNSEEN
         return replace(face, score=(face.score + second) / 2)
 
     angles = [candidate.roll + turn for turn in _QUARTER_TURNS]
-    turned = [(face, angle) for angle in angles if (face := seen(candidate, angle, _SHORT))]
+    turned = [(face, angle) for angle in angles if (face := seen(candidate, angle, SHORT))]
     if not turned:
         return []
     enough = max(face.score for face, _ in turned) - _CLOSE_CALL
     likely = [rated(face, angle) for face, angle in turned if face.score >= enough]
     best, *rest = sorted(likely, key=lambda face: -face.score)
-    straight = seen(best, best.roll, _SHORT)
+    straight = seen(best, best.roll, SHORT)
     upright = best
     if straight is not None:
         second = rated(straight, best.roll)
@@ -257,81 +236,23 @@ def _overlap(first: DetectedFace, second: DetectedFace) -> float:
 
 
 class Models:
-    """MediaPipe's two face detectors."""
+    """Both models.
 
-    # The process that loaded some first. In its forks MediaPipe would crash, so they start a process for it.
-    started_in: int | None = None
+    Attributes:
+        min_score: Faces that a search rates lower are left out.
+    """
 
     def __init__(self, min_score: float) -> None:
-        self.graphs: dict[int, Any] = {}
         self.min_score = min_score
-        self.process = os.getpid()
-        keep_in_children(self)
-        if Models.started_in not in (None, os.getpid()):
-            process = DetectorProcess(min_score)
-            self.graphs = {size: RemoteGraph(process, size) for size in (_SHORT, _FULL)}
-            return
-        Models.started_in = os.getpid()  # its forks may find the import half done
-        with _LOADING, without_chatter():
-            try:
-                from mediapipe.python.solutions import face_detection
-            except ImportError as error:
-                advice = "pip install mediapipe==0.10.21 (from 0.10.30 on it has no models)"
-                raise ImportError(f"to find faces, {advice}; {error}") from error
-            for selection, size in enumerate((_SHORT, _FULL)):
-                self.graphs[size] = face_detection.FaceDetection(min_score, selection)
-                self.graphs[size].process(np.zeros((size, size, 3), np.uint8))  # prints here
-
-    def __del__(self) -> None:
-        for graph in self.graphs.values():  # a graph left open keeps its threads and memory
-            graph.close()
-
-    def detections(self, picture: NDArray[np.uint8], size: int) -> Sequence[Any]:
-        """What MediaPipe detects in a picture, by the model of that input size."""
-        return self.graphs[size].process(picture).detections or ()
+        self._models = {size: BlazeFace(size) for size in (SHORT, FULL)}
 
     def look(self, image: NDArray[np.uint8], crop: FaceCrop, size: int) -> list[DetectedFace]:
         """Faces that the model of that input size finds in the crop, in pixels of the picture."""
         faces = []
-        for detection in self.detections(crop.extract(image, size), size):
-            box = detection.location_data.relative_bounding_box
-            center = crop.to_image([box.xmin + box.width / 2, box.ymin + box.height / 2])
-            half = np.float32(crop.side * (box.width + box.height) / 4)
-            points = detection.location_data.relative_keypoints
-            eyes = crop.to_image([(point.x, point.y) for point in points[:2]])
-            if half > 0:
-                corners = np.concatenate([center - half, center + half])
-                faces.append(DetectedFace(corners, detection.score[0], eyes))
+        for found in self._models[size](crop.extract(image, size)):
+            center = crop.to_image(found.center)
+            half = np.float32(crop.side * found.size.sum() / 4)
+            corners = np.concatenate([center - half, center + half])
+            if (corners[:2] < corners[2:]).all():
+                faces.append(DetectedFace(corners, found.score, crop.to_image(found.eyes)))
         return faces
-
-
-@contextmanager
-def without_chatter() -> Iterator[None]:
-    """Holds standard error back, then passes on all but MediaPipe's usual messages."""
-    global _terminal
-    try:
-        terminal = _terminal = os.dup(2)
-    except OSError:  # no standard error at all
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            _terminal = None
-            os.close(terminal)
-            held.seek(0)
-            for line in held:
-                if not _CHATTER.search(line):
-                    os.write(2, line)
-
-
-def _give_terminal_back() -> None:
-    """In a fork made while standard error is held back."""
-    if _terminal is not None:
-        os.dup2(_terminal, 2)
-
-
-in_children(_give_terminal_back)

@@ -318,7 +318,7 @@ class FaceLandmarker:
             return 1 / (1 + np.exp(np.minimum(doubt, 50)))
         unsure = found.uncertainty
         if not np.isnan(mirrored.uncertainty).all():
-            unsure = (unsure + mirrored.uncertainty) / 2
+            unsure = (unsure + mirrored.uncertainty) / np.float32(2)
         left, right = self.backend.metadata.scheme.outer_eye_corners
         points = found.landmarks
         eyes = np.linalg.norm(points[:, left] - points[:, right], axis=1)
@@ -362,7 +362,7 @@ def _upside_down(face: DetectedFace) -> DetectedFace:
 
 def _turned(face: DetectedFace, angle: float) -> DetectedFace:
     """The face with its eyes turned about the middle of its box, by radians."""
-    middle = (face.box[:2] + face.box[2:]) / 2
+    middle = (face.box[:2] + face.box[2:]) / np.float32(2)
     cos, sin = math.cos(angle), math.sin(angle)
     eyes = (face.eyes - middle) @ np.array([[cos, sin], [-sin, cos]], np.float32) + middle
     return DetectedFace(face.box, face.score - _FLIP_COST, eyes)

@@ -1,6 +1,7 @@
 """The benchmark of backends and video measures what there is. No test depends on timings."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -46,14 +47,21 @@ def test_the_camera_moves_and_has_noise():
     assert np.abs(first.astype(int) - last).mean() > 1
 
 
-def test_json_alone_on_standard_output_and_a_plot(capsys, tmp_path):
+@pytest.mark.parametrize("face_mesh", [True, False], ids=["with Face Mesh", "without"])
+def test_json_alone_on_standard_output_and_a_plot(capsys, tmp_path, monkeypatch, face_mesh):
+    if face_mesh:
+        pytest.importorskip("mediapipe.python.solutions")
+    else:
+        monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
     plot = tmp_path / "speeds.png"
     options = ["--backends", "onnx", "--rounds", "1", "--frames", "4", "--plot", str(plot)]
     assert main(["benchmark", "--networks", "ghostone", *options, "--json", "-"]) == 0
-    results = json.loads(capsys.readouterr().out)
+    output = capsys.readouterr()
+    assert ("pip install mediapipe" in output.err) != face_mesh
+    results = json.loads(output.out)
     assert [row["backend"] for row in results["backends"]] == ["onnx"]
     names = [row["name"] for row in results["video"]]
-    assert names == ["onnx", "Face Mesh, irises", "Face Mesh"]
+    assert names == ["onnx", *(["Face Mesh, irises", "Face Mesh"] if face_mesh else [])]
     assert all(row["found"] == 1 for row in results["video"])
     assert plot.read_bytes().startswith(b"\x89PNG")
 

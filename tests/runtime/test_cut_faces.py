@@ -12,8 +12,6 @@ from pfld.synthetic.scenery import background
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("mediapipe")
-
 HOPPER = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 WELL = 0.1  # of the distance of the outer eye corners: the error of a face that is found well
 

@@ -98,15 +98,8 @@ print(found(landmarker))
 
 
 @pytest.mark.slow
-def test_a_landmarker_in_use_survives_a_fork_and_leaves_no_process(tmp_path):
+def test_a_landmarker_in_use_survives_a_fork_and_a_fork_of_that(tmp_path):
     program = """
-import psutil
-def is_helper(process):  # of this program, whose folder is in its path
-    try:
-        command = " ".join(process.cmdline())
-    except psutil.Error:
-        return False
-    return "detector_process" in command and os.path.dirname(__file__) in command
 landmarker = FaceLandmarker.from_pretrained()
 print(found(landmarker), flush=True)
 for generation in range(2):  # a child, and a child of that
@@ -114,15 +107,11 @@ for generation in range(2):  # a child, and a child of that
     if pid:
         assert os.waitpid(pid, 0)[1] == 0
         print(found(landmarker), flush=True)
-        if not generation:
-            left = [p for p in psutil.process_iter() if is_helper(p)]
-            psutil.wait_procs(left, timeout=10)
-            print(found(landmarker), *[p.cmdline() for p in left if p.is_running()], flush=True)
         break
     print(found(landmarker), found(FaceLandmarker.from_pretrained()), sep="\\n", flush=True)
 sys.exit()
 """
-    assert equal(printed(tmp_path, program), 8)
+    assert equal(printed(tmp_path, program), 7)
 
 
 @pytest.mark.slow
