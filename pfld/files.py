@@ -1,4 +1,4 @@
-"""Atomic writes: a file is either complete or not there."""
+"""Atomic writes, where a file is either complete or not there, and names of files for the terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import category
+
+_STEERING = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, ends of lines
+_TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # of reading
 
 
 @contextmanager
@@ -31,6 +35,14 @@ def replacing(path: str | Path, *, partial: Path | None = None) -> Iterator[Path
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def visible(text: str) -> str:
+    """Text for a terminal, on one line: characters that would steer it are escaped."""
+    return "".join(
+        ascii(char)[1:-1] if category(char) in _STEERING or char in _TURNING else char
+        for char in text
+    )
 
 
 def write_whole(path: str | Path, data: bytes | str) -> None:

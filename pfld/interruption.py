@@ -12,7 +12,7 @@ from typing import Any
 class Interruption:
     """A context in which the first Ctrl-C sets :attr:`requested`, and the second one acts as usual.
 
-    A KeyboardInterrupt at an arbitrary place may get lost, for example in the import of MediaPipe.
+    A KeyboardInterrupt at an arbitrary place may get lost, for example in the import of an extension module.
     Outside of the main thread, and where Ctrl-C is ignored, this does nothing.
 
     Args:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_INPUT = 1024  # side of the crop in pixels
+LARGEST_NUMBER = 1000  # of crop_scale, mean and std; 1 over it is the smallest std
 CROP_SCALE = 1.2  # side of the crop over the longer side of the landmark box
 CROP_MARGIN = 1.75  # the same for crops in a face set: room to rotate, shift and scale them
 
@@ -25,7 +26,7 @@ class Preprocessing:
 
     Raises:
         ValueError: For another channel order, a size, scale or std that is not positive, a size
-            over 1024, numbers that are not finite.
+            over 1024, numbers that are not finite or over 1000, a std under 0.001.
     """
 
     input_size: int = 112
@@ -49,6 +50,11 @@ class Preprocessing:
         numbers = (self.crop_scale, *self.mean, *self.std)
         if not all(math.isfinite(number) for number in numbers):
             raise ValueError(f"crop_scale, mean and std must be finite, got {numbers}")
+        if max(map(abs, numbers)) > LARGEST_NUMBER or min(self.std) < 1 / LARGEST_NUMBER:
+            raise ValueError(
+                f"crop_scale, mean and std must be at most {LARGEST_NUMBER}, and std at least "
+                f"{1 / LARGEST_NUMBER}, got {numbers}"
+            )
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Network input ``(B, 3, S, S)`` float32 from RGB crops ``(B, S, S, 3)`` uint8.

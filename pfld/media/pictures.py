@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pfld.media.picture_limits import require_quick
+
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
@@ -102,12 +104,18 @@ def _read(path: Path, *, upright: bool) -> NDArray[np.uint8]:
         raise ValueError(f"{path} has more than {MOST_PIXELS // 10**6} megapixels") from None
     except _RefusedError as error:
         raise ValueError(str(error)) from None
+    except MemoryError:
+        raise ValueError(f"{path} takes more memory than there is") from None
     except Exception as error:  # damage shows as anything from KeyError to RuntimeError
         raise ValueError(_complaint(path)) from error
 
 
 def _decoded(path: Path, *, upright: bool) -> NDArray[np.uint8]:
     """The pixels of a file as grey, RGB or RGBA."""
+    try:
+        require_quick(path)
+    except ValueError as error:
+        raise _RefusedError(str(error)) from None
     try:
         # Only the header is read here, to check the size before any pixel is decoded.
         with _opened(path) as picture:
@@ -303,14 +311,15 @@ def _by_opencv(path: Path) -> NDArray[Any] | None:
     """The numbers in a file as grey, RGB or RGBA, TIFF upright and others as stored; None if unreadable."""
     import cv2
 
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)  # what is wrong is said here
+    from pfld.media.opencv_log import SILENT, set_log_level
+
+    level = set_log_level(SILENT)  # what is wrong is said here
     try:
         values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
     finally:
-        cv2.setLogLevel(level)
+        set_log_level(level)
     if values is not None and values.ndim == 3:
         values[..., [0, 2]] = values[..., [2, 0]]  # from BGR
     return values

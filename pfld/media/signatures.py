@@ -35,11 +35,13 @@ _VIDEO = re.compile(
 
 
 def media_kind(path: Path) -> Literal["picture", "video"] | None:
-    """What a file is by its first bytes: "picture", "video", or None for anything else.
+    """What a file is by its first bytes: "picture", "video", or None for anything else, pipes included.
 
     Raises:
         OSError: If the file cannot be read.
     """
+    if path.exists() and not path.is_file():  # opening a pipe waits until someone writes into it
+        return None
     with path.open("rb") as file:
         start = file.read(_LOOKED_AT)
     if _PICTURE.match(start):

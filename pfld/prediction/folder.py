@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pfld.files import replacing
 from pfld.prediction.record import DamagedRecord, RecordDatabase
@@ -51,8 +52,11 @@ class PredictionFolder:
         self.folder = folder
         self._overwrite = overwrite
         record = folder / RECORD
-        record.mkdir(parents=True, exist_ok=True)
         path = record / "record.sqlite"
+        for place in (record, path):
+            if place.is_symlink():  # results may come from others
+                raise ValueError(f"{place} is a link, which is not followed; choose another --out")
+        record.mkdir(parents=True, exist_ok=True)
         try:
             self._database = RecordDatabase(path, _TABLES)
         except DamagedRecord as error:
@@ -91,8 +95,7 @@ class PredictionFolder:
             ValueError: If a file that was not written here is in the way.
         """
         waiting, problems = [], []
-        targets = self._database.query("SELECT target FROM source")
-        taken = {self._identity(Path(os.fsdecode(target))) for (target,) in targets}
+        taken = {self._identity(target) for target in self._targets()}
         with self._database.transaction():
             for source in sources:
                 known = self._database.query(
@@ -100,7 +103,7 @@ class PredictionFolder:
                 )
                 if known:
                     number, target, stamp, problem = known[0]
-                    source = replace(source, target=Path(os.fsdecode(target)))
+                    source = replace(source, target=self._inside(target))
                     same = stamp is not None and stamp == stamp_of(source)
                     if same and (not copies or self._has(source.target)):
                         problems += [problem] if problem else []
@@ -151,7 +154,11 @@ class PredictionFolder:
 
         Args:
             partial: Where a worker has written the file already.
+
+        Raises:
+            ValueError: If the way to it leads through a link.
         """
+        self._require_no_link(target)
         partial = partial or self.folder / RECORD / f"partial{target.suffix}"
         return replacing(self.folder / target, partial=partial)
 
@@ -169,8 +176,7 @@ class PredictionFolder:
             with open(partial, "w", encoding="utf-8", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
                 table.writerow(csv_header(num_landmarks))
-                for line in self._lines():
-                    table.writerows(csv_rows(line))
+                table.writerows(self._rows())
         return self.folder / CSV_NAME
 
     def write_parquet(self, num_landmarks: int) -> Path:
@@ -182,7 +188,7 @@ class PredictionFolder:
         from pyarrow.parquet import ParquetWriter
 
         schema = parquet_schema(num_landmarks)
-        rows = (row for line in self._lines() for row in csv_rows(line))
+        rows = self._rows()
         with self.writing(Path(PARQUET_NAME)) as partial:
             # Through a file of our own, whose errors are Python's.
             with open(partial, "wb") as file, ParquetWriter(file, schema) as table:
@@ -194,7 +200,16 @@ class PredictionFolder:
         for (number,) in self._database.query("SELECT number FROM source ORDER BY key"):
             lines = "SELECT text FROM line WHERE source = ? ORDER BY frame"
             for (text,) in self._database.execute(lines, number):
+                if not isinstance(text, str) or "\n" in text:
+                    raise self._database.damaged()
                 yield text
+
+    def _rows(self) -> Iterator[list[Any]]:
+        for line in self._lines():
+            try:
+                yield from csv_rows(line)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+                raise self._database.damaged() from error
 
     def _settle(self, settings: Mapping[str, str]) -> None:
         """Records the settings, or compares them with those recorded before."""
@@ -214,17 +229,45 @@ class PredictionFolder:
                 )
 
     def _forget(self) -> None:
-        targets = [
-            os.fsdecode(target) for (target,) in self._database.query("SELECT target FROM source")
-        ]
-        if self._database.query("SELECT name FROM setting"):
-            targets += FILE_NAMES
+        targets = [os.fsencode(name) for name in FILE_NAMES]
+        if not self._database.query("SELECT name FROM setting"):
+            targets = []
+        targets += [target for (target,) in self._database.query("SELECT target FROM source")]
         for target in targets:
-            if self._has(Path(target)):  # a path that cannot be was not written
-                (self.folder / target).unlink()
+            try:
+                path = self._inside(target)
+                self._require_no_link(path)
+            except ValueError:  # no run has written it
+                continue
+            if self._has(path):  # a path that cannot be was not written
+                (self.folder / path).unlink()
         with self._database.transaction():
             for table in ("setting", "source", "line"):
                 self._database.execute(f"DELETE FROM {table}")
+
+    def _targets(self) -> list[Path]:
+        """Targets of all sources recorded."""
+        return [
+            self._inside(target) for (target,) in self._database.query("SELECT target FROM source")
+        ]
+
+    def _inside(self, target: object) -> Path:
+        """A target of the record, as a path.
+
+        Raises:
+            DamagedRecord: For one outside the folder, which no run has written.
+        """
+        if isinstance(target, bytes) and b"\0" not in target:
+            path = Path(os.fsdecode(target))
+            if path.parts and not path.anchor and not {"..", RECORD} & set(path.parts):
+                return path
+        raise self._database.damaged()
+
+    def _require_no_link(self, target: Path) -> None:
+        """Raises ValueError where a folder between this one and a target is a link to elsewhere."""
+        for parent in target.parents[:-1]:
+            if (self.folder / parent).is_symlink():
+                raise ValueError(f"{self.folder / parent} is a link, which is not followed")
 
     def _free(self, target: Path, taken: set[str]) -> Path:
         """The target, or one with a number added that no other source has; it is taken then."""

@@ -36,12 +36,17 @@ class RecordDatabase:
         except sqlite3.Error as error:
             raise self._explained(error) from error
         try:
+            self.execute("PRAGMA trusted_schema = OFF")
             self.execute("PRAGMA page_size = 16384")  # several lines a page
             self.execute("PRAGMA locking_mode = EXCLUSIVE")
             self.execute("PRAGMA synchronous = NORMAL")
             with self.transaction("EXCLUSIVE"):
                 for table in tables:
                     self.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+            # Views and triggers of others would be run.
+            kinds = {kind for (kind,) in self.query("SELECT type FROM sqlite_master")}
+            if not kinds <= {"table", "index"}:
+                raise self.damaged()
         except BaseException:
             self.close()
             raise
@@ -85,4 +90,8 @@ class RecordDatabase:
             )
         if isinstance(error, sqlite3.OperationalError):
             return UnwritableRecord(f"cannot write into {folder}: {error}")
+        return self.damaged()
+
+    def damaged(self) -> DamagedRecord:
+        """The error that says so."""
         return DamagedRecord(f"the record {self._path} is damaged")

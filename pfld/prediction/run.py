@@ -129,8 +129,10 @@ class PredictionRun:
         options: PredictionOptions,
         progress: PredictionProgress,
         interruption: Interruption,
+        read: Callable[[Path], NDArray[np.uint8]] = read_picture,
     ) -> None:
         self._folder = folder
+        self._read = read
         self._landmarker = landmarker
         self._options = options
         self._progress = progress
@@ -219,7 +221,7 @@ class PredictionRun:
         self._progress.began(source, None)
         with self._folder.adding(source) as add:
             try:
-                image = read_picture(source.location)
+                image = self._read(source.location)
             except OSError as error:  # others are of writing results
                 raise _Unreadable(error) from error
             faces = self._landmarker(image)
@@ -308,7 +310,9 @@ def _frames_of(reader: VideoReader | CameraReader) -> Iterator[tuple[float, NDAr
 
 def _encoded(image_rgb: NDArray[np.uint8], suffix: str) -> bytes:
     image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-    written, data = cv2.imencode(suffix, image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    is_jpeg = suffix.lower() in (".jpg", ".jpeg")
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if is_jpeg else []
+    written, data = cv2.imencode(suffix, image_bgr, options)
     if not written:
         height, width = image_rgb.shape[:2]
         raise ValueError(f"{width} x {height} pixels cannot be written as {suffix}")

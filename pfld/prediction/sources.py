@@ -18,6 +18,7 @@ from pfld.media.signatures import PICTURE_SUFFIXES, VIDEO_SUFFIXES, media_kind
 _SHARED_SUFFIXES = frozenset(".dv .m4s .mod .qt .rm .tod .ts".split())
 _COPIED_AS_THEY_ARE = {"picture": {".jpg", ".jpeg", ".png"}, "video": {".mp4"}}
 _OTHERWISE = {"picture": ".png", "video": ".mp4"}
+_LONGEST_NUMBER = 9  # digits of a camera's; OpenCV takes what 32 bits hold
 _ON_WINDOWS = os.name == "nt"
 # Devices, with any suffix. Files can have such names on other systems' disks.
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
@@ -84,7 +85,11 @@ def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[st
             problems.append(f"{printable(path)}: neither a file nor a folder")
             continue
         elif text == "-" or (text.isascii() and text.isdecimal()):
-            found.append(0 if text == "-" else int(text))
+            number = "0" if text == "-" else text.lstrip("0") or "0"
+            if len(number) > _LONGEST_NUMBER:
+                problems.append(f"{text[:20]}: no camera has such a number")
+            else:
+                found.append(int(number))
             continue
         elif glob.has_magic(text):
             files = sorted(_matches(text, out, problems))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pfld.interruption import Interruption
+from pfld.media.isolated import read_picture_isolated
 from pfld.prediction.folder import RECORD, PredictionFolder, stamp_of
 from pfld.prediction.options import PredictionOptions
 from pfld.prediction.run import (
@@ -260,7 +261,9 @@ def _work(
         for number in count():
             source: Source = connection.recv()
             desk = _Desk(record / f"partial.{os.getpid()}.{number}")
-            run = PredictionRun(desk, own, options, PredictionProgress(), Interruption())
+            run = PredictionRun(
+                desk, own, options, PredictionProgress(), Interruption(), read_picture_isolated
+            )
             run.do(source)
             connection.send(replace(desk.done, summary=run.summary))
     except EOFError:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
+import math
 from collections.abc import Mapping
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pfld.files import write_whole
 from pfld.weights.metadata import WeightMetadata, require_channel_order
 from pfld.weights.published import published_metadata
+from pfld.weights.torch_files import state_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pfld.networks import LandmarkNetwork
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".tar")
+MOST_BYTES = 2**30  # of a file; the largest network there is has 400 MB
+_LONGEST_HEADER = 8_000_000  # bytes; the largest network's has 2.3 million
+_LARGEST_NUMBER = 1e9  # in weights and statistics
 
 
 def save_weights(path: str | Path, network: nn.Module, metadata: WeightMetadata) -> None:
@@ -74,9 +77,8 @@ def load_weights(
         load_state(built, state)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    broken = [name for name, tensor in built.state_dict().items() if not tensor.isfinite().all()]
-    if broken:
-        raise ValueError(f"{path} holds numbers that are not finite, first in {broken[0]}")
+    for name, tensor in built.state_dict().items():
+        _require_sound(name, tensor, path)
     return built.eval(), metadata
 
 
@@ -89,8 +91,14 @@ def read_metadata(path: str | Path) -> WeightMetadata:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
+    _require_size(path)
+    with path.open("rb") as start:
+        length = int.from_bytes(start.read(8), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"{path} is damaged or no safetensors file: its header has {length} bytes")
     try:
         with safe_open(path, framework="np") as file:
             strings = file.metadata() or {}
@@ -121,6 +129,17 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     model.load_state_dict(state)
 
 
+def _require_sound(name: str, tensor: Tensor, path: Path) -> None:
+    """Raises ValueError for numbers that no trained network has."""
+    low, high = (value.item() for value in tensor.aminmax()) if tensor.numel() else (0, 0)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"{path} holds numbers that are not finite, first in {name}")
+    if max(-low, high) > _LARGEST_NUMBER and tensor.is_floating_point():
+        raise ValueError(f"{path} holds numbers up to {max(-low, high):.0e}, first in {name}")
+    if name.endswith("running_var") and low < 0:
+        raise ValueError(f"{path} holds a negative variance, {low:g}, in {name}")
+
+
 def _require_tensors(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in state.items()}
@@ -131,12 +150,18 @@ def _require_tensors(model: nn.Module, state: Mapping[str, Tensor]) -> None:
         for name, shape in expected.items()
         if name in given and given[name] != shape
     ]
+    retyped = [
+        f"{name} {str(state[name].dtype).removeprefix('torch.')} instead of float"
+        for name, tensor in model.state_dict().items()
+        if name in given and tensor.is_floating_point() and not _is_float(state[name])
+    ]
     problems = [
         f"{len(names)} {what} (first: {names[0]})"
         for what, names in (
             ("missing", missing),
             ("unexpected", unexpected),
             ("of another shape", reshaped),
+            ("of another kind", retyped),
         )
         if names
     ]
@@ -147,53 +172,31 @@ def _require_tensors(model: nn.Module, state: Mapping[str, Tensor]) -> None:
         )
 
 
+def _is_float(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.element_size() > 1
+
+
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The state dict in a PyTorch file, without running code in the file.
+    """The state dict in a PyTorch file, without running code in the file, or unpickling any of it.
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When the file holds anything but named tensors.
+        ValueError: When the file holds anything but named, dense tensors of floats or int64.
     """
-    import torch
-
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
-    content = path.read_bytes()
+    _require_size(path)
     try:
-        _require_stored(content)
-        state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can go wrong in any way
+        return state_of(path.read_bytes())
+    except ValueError as error:
         raise ValueError(
-            f"{path} is not a plain PyTorch state dict; save one with "
+            f"{path} is not a plain PyTorch state dict: {error}; save one with "
             "torch.save(model.state_dict(), path)"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise ValueError(f"{path} must hold named tensors, got {type(state).__name__}")
-    strange = [name for name, tensor in state.items() if not _is_plain(name, tensor)]
-    if strange:
-        raise ValueError(f"{path} must hold named tensors of numbers, not {strange[0]!r} as it is")
-    return state
 
 
-def _require_stored(content: bytes) -> None:
-    """Raises ValueError for an archive that unpacks to more than its size: PyTorch never compresses."""
-    if not zipfile.is_zipfile(BytesIO(content)):
-        return
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        unpacked = sum(part.file_size for part in archive.infolist())
-    if unpacked > len(content):
-        raise ValueError(f"it would grow to {unpacked} bytes")
-
-
-def _is_plain(name: object, tensor: Tensor) -> bool:
-    """Whether an entry can be a tensor of a network: named, dense, real and on the CPU."""
-    import torch
-
-    return (
-        isinstance(name, str)
-        and not tensor.is_nested
-        and tensor.layout is torch.strided
-        and tensor.device.type == "cpu"
-        and not (tensor.is_quantized or tensor.is_complex())
-    )
+def _require_size(path: Path) -> None:
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise ValueError(f"{path} has {size} bytes, more than the weights of any network here")

@@ -778,9 +778,9 @@ def test_ctrl_c_is_one_line_and_status_130(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("moment", ["import", "video"])
 def test_a_signal_ends_the_process_cleanly(tmp_path, moment):
-    """During the import of MediaPipe, when it becomes an ImportError, and in the middle of a video."""
+    """During the import of ONNX Runtime, and in the middle of a video."""
     video(tmp_path / "a.mp4", count=3000, rate=30)
-    wait = "'_framework_bindings' in ' '.join(sys.modules)" if moment == "import" else "partial()"
+    wait = "'onnxruntime' in sys.modules" if moment == "import" else "partial()"
     program = f"""
 import os, signal, sys, threading, time
 from pathlib import Path

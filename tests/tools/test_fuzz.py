@@ -10,8 +10,10 @@ import fuzz_targets
 from support.paths import ROOT
 
 TOOLS = ROOT / "tools" / "stress"
-NAMES = "picture frame lines points safetensors header checkpoint graph metadata video page".split()
-GOOD_SEEDS = {"graph", "metadata", "video", "page"}  # targets whose seeds are all as they should be
+NAMES = "picture frame lines points safetensors header checkpoint pickled record".split()
+NAMES += "graph metadata video page".split()
+# Targets whose seeds are all as they should be.
+GOOD_SEEDS = set("pickled record graph metadata video page".split())
 
 
 @pytest.fixture

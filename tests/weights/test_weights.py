@@ -153,7 +153,7 @@ def test_no_code_in_a_checkpoint_runs(tmp_path):
 def test_tensors_no_network_has_are_refused(tmp_path, change):
     state = build_network("pfld", width_multiplier=0.25).state_dict()
     torch.save(state | change(state), tmp_path / "a.pth")
-    with pytest.raises(ValueError, match="a.pth must hold named tensors of numbers, not"):
+    with pytest.raises(ValueError, match="a.pth is not a plain PyTorch state dict: "):
         load_weights(tmp_path / "a.pth")
 
 
@@ -164,7 +164,7 @@ def test_an_archive_that_grows_is_refused_before_it_does(tmp_path, monkeypatch):
         with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as packed:
             for name in plain.namelist():
                 packed.writestr(name, plain.read(name))
-    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("unpacked"))
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(ValueError, match="a.pth is not a plain PyTorch state dict"):
         load_weights(tmp_path / "a.pth")
 

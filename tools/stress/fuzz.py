@@ -28,7 +28,7 @@ from pfld.commands.arguments import positive
 ROOT = Path(__file__).parents[2]
 FOUND = 1  # exit status
 _HANGS_S = 30  # an input that takes longer counts as a hang
-LONGEST = 100_000  # bytes of an input
+LONGEST = 250_000  # bytes of an input
 _GUIDED_BY = ("pfld", "PIL", "landmark_app")  # packages whose coverage is measured
 
 

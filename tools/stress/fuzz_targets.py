@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from landmark_app.models import Models
     from pfld.weights import WeightMetadata
 
+_SETTINGS = {"--backend": "onnx"}  # of a folder of results
 _MOST_FRAMES = 20  # read of a video
 
 # Takes an input and a folder for its files.
@@ -84,12 +86,40 @@ def checkpoint(data: bytes, folder: Path) -> None:
     load_weights(folder / "a.pth")
 
 
+def pickled(data: bytes, folder: Path) -> None:
+    """The pickle in a PyTorch checkpoint, whose numbers are zeros."""
+    from pfld.weights import read_state
+
+    with zipfile.ZipFile(folder / "a.pth", "w") as archive:
+        archive.writestr("a/data.pkl", data)
+        for key in range(4):
+            archive.writestr(f"a/data/{key}", bytes(1000))
+    read_state(folder / "a.pth")
+
+
+def record(data: bytes, folder: Path) -> None:
+    """The record in a folder of results."""
+    from pfld.prediction.folder import RECORD, PredictionFolder
+
+    for begin_anew in (False, True):
+        (folder / RECORD).mkdir(exist_ok=True)
+        (folder / RECORD / "record.sqlite").write_bytes(data)
+        with PredictionFolder(folder, _SETTINGS, overwrite=begin_anew) as results:
+            results.plan([], copies=True)
+            results.write_json()
+            results.write_csv(98)
+
+
 def graph(data: bytes, folder: Path) -> None:
-    """An ONNX file."""
+    """An ONNX file, run on two crops."""
+    import numpy as np
+
     from pfld.runtime.backends import load_backend
 
     (folder / "a.onnx").write_bytes(data)
-    load_backend(folder / "a.onnx")
+    backend = load_backend(folder / "a.onnx")
+    side = backend.metadata.preprocessing.input_size
+    backend.predict(np.zeros((2, side, side, 3), np.uint8))
 
 
 def metadata(data: bytes, folder: Path) -> None:
@@ -189,7 +219,7 @@ def _point_seeds(folder: Path) -> list[bytes]:
 
 @cache
 def _smallest_network() -> tuple[WeightMetadata, dict[str, Tensor]]:
-    """The smallest network there is, all zeros. A byte per number keeps its files short."""
+    """The smallest network there is, all zeros. Two bytes per number keep its files short."""
     import torch
 
     from pfld.preprocess import Preprocessing
@@ -205,11 +235,11 @@ def _smallest_network() -> tuple[WeightMetadata, dict[str, Tensor]]:
     )
     with torch.device("meta"):
         shapes = {name: tensor.shape for name, tensor in metadata.build().state_dict().items()}
-    return metadata, {name: torch.zeros(shape, dtype=torch.int8) for name, shape in shapes.items()}
+    return metadata, {name: torch.zeros(shape).half() for name, shape in shapes.items()}
 
 
 def _smallest_size() -> int:
-    return sum(tensor.numel() for tensor in _smallest_network()[1].values())
+    return 2 * sum(tensor.numel() for tensor in _smallest_network()[1].values())
 
 
 def _smallest_safetensors() -> bytes:
@@ -221,7 +251,7 @@ def _smallest_safetensors() -> bytes:
 
 def _header_of(about: dict[str, str], size: int) -> bytes:
     """The header of a file with one tensor of ``size`` bytes."""
-    tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+    tensor = {"dtype": "F16", "shape": [size // 2], "data_offsets": [0, size]}
     return json.dumps({"__metadata__": about, "fc.bias": tensor}).encode()
 
 
@@ -266,6 +296,31 @@ def _checkpoint_seeds(folder: Path) -> list[bytes]:
     return made
 
 
+def _pickled_seeds(folder: Path) -> list[bytes]:
+    import torch
+
+    shared = torch.zeros(3, 5)
+    made = []
+    for state in ({"a": shared, "b": shared.T[1:, :2]}, {"a": torch.nn.Parameter(shared)}):
+        torch.save(state, folder / "a.pth")
+        with zipfile.ZipFile(folder / "a.pth") as archive:
+            made.append(archive.read("a/data.pkl"))
+    return made
+
+
+def _record_seeds(folder: Path) -> list[bytes]:
+    from pfld.prediction.folder import RECORD, PredictionFolder
+    from pfld.prediction.sources import Source
+
+    place = folder / "results"
+    with PredictionFolder(place, _SETTINGS) as results:
+        source = Source("picture", Path("a.jpg"), Path("a.jpg"))
+        results.plan([source], copies=False)
+        with results.adding(source, "1 1") as add:
+            add(0, '{"source":"a.jpg","width":9,"height":9,"faces":[]}')
+    return [(place / RECORD / "record.sqlite").read_bytes()]
+
+
 def _graph_seeds(folder: Path) -> list[bytes]:
     from support.bad_weights import graph as write
 
@@ -300,6 +355,8 @@ _SEEDS: dict[str, Callable[[Path], list[bytes]]] = {
     "safetensors": _safetensors_seeds,
     "header": _header_seeds,
     "checkpoint": _checkpoint_seeds,
+    "pickled": _pickled_seeds,
+    "record": _record_seeds,
     "graph": _graph_seeds,
     "metadata": _metadata_seeds,
     "video": _video_seeds,
@@ -309,6 +366,7 @@ _SEEDS: dict[str, Callable[[Path], list[bytes]]] = {
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        picture, frame, lines, points, safetensors, header, checkpoint, graph, metadata, video, page,
+        picture, frame, lines, points, safetensors, header, checkpoint, pickled, record, graph, metadata,
+        video, page,
     )
 }  # fmt: skip

@@ -210,7 +210,7 @@ async def _slot(
         refused = visit.refused
         visit.on_way += 1
         try:
-            response = await client.post("/gradio_api/component_server", files=body)
+            response = await client.post("/gradio_api/component_server/", files=body)
             response.raise_for_status()
             visit.note(response.json(), number, place_xy, sent_s)
         except httpx.HTTPError as error:

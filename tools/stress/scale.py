@@ -2,7 +2,7 @@
 
     python tools/stress/scale.py video --work DIR [--against CHECKOUT]
     python tools/stress/scale.py workers --work DIR
-    python tools/stress/scale.py kills --work DIR
+    python tools/stress/scale.py kills --work DIR --kills 50
     python tools/stress/scale.py long --work DIR
 
 `video` writes a video of a minute in 1080p with sound and a variable frame rate, runs `predict` on it
@@ -168,7 +168,7 @@ def measure_workers(work: Path) -> None:
     )
 
 
-def kill_workers(work: Path, kills: int = 20) -> None:
+def kill_workers(work: Path, kills: int) -> None:
     pictures = work / "few"
     write_pictures(pictures, 300)
     whole, killed = work / "whole", work / "killed"
@@ -254,14 +254,17 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for what is made and measured"
     )
+    parser.add_argument("--kills", type=int, default=20, help="how many `kills` does (default 20)")
     parser.add_argument("--against", type=Path, help="another checkout to compare `video` with")
     options = parser.parse_args()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     if options.what == "video":
         measure_video(work, options.against)
+    elif options.what == "kills":
+        kill_workers(work, options.kills)
     else:
-        {"workers": measure_workers, "kills": kill_workers, "long": follow_long}[options.what](work)
+        {"workers": measure_workers, "long": follow_long}[options.what](work)
 
 
 if __name__ == "__main__":

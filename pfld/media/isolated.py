@@ -1,0 +1,194 @@
+"""Pictures of strangers, decoded by processes with limits of time and memory, which can be ended.
+
+A process is kept for the next picture. It ends with the process that uses it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+SECONDS = 15.0  # of one core; the slowest honest pictures of 100 megapixels take 5
+MEMORY = 4 * 2**30  # bytes; pictures of 100 megapixels take up to 2.5 GB
+_WAITED = 4  # times ``seconds`` that are waited, as processes may wait for their turn
+_KEPT = 2  # processes that may wait for the next picture
+_LONGEST_ANSWER = 2**16  # bytes before the pixels
+_ROOT = Path(__file__).resolve().parents[2]
+# The first place to look for modules would be the current folder, which may be anyone's.
+_CODE = "import sys; sys.path[0] = sys.argv[1]; from pfld.media.isolated import serve; serve()"
+
+_IDLE: list[_Decoder] = []
+_LOCK = threading.Lock()
+
+
+def read_picture_isolated(
+    path: str | os.PathLike[str], *, seconds: float = SECONDS, memory: int = MEMORY
+) -> NDArray[np.uint8]:
+    """The picture ``(H, W, 3)`` uint8 RGB, as :func:`pfld.media.pictures.read_picture` gives it.
+
+    Args:
+        seconds: Of computing on one core that decoding may take; four times as much as time passes.
+        memory: Bytes that the process may take; not limited on Windows.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: As :func:`pfld.media.pictures.read_picture`, and for too much time or memory.
+    """
+    decoder = _taken() or _Decoder()
+    try:
+        image = decoder.read(Path(path), seconds, memory)
+    except BaseException:
+        if decoder.process.poll() is None and not decoder.ready:
+            decoder.end()
+        raise
+    finally:
+        _give_back(decoder)
+    return image
+
+
+class _Decoder:
+    """A process that decodes pictures, seen from the one that asks.
+
+    Attributes:
+        ready: Whether it waits for the next picture.
+    """
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.ready = True
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _CODE, str(_ROOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the process that asks
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    def read(self, path: Path, seconds: float, memory: int) -> NDArray[np.uint8]:
+        """What :func:`read_picture_isolated` returns and raises."""
+        asked, answers = self.process.stdin, self.process.stdout
+        assert asked is not None and isinstance(answers, BufferedReader)
+        self.ready = False
+        patience = threading.Timer(_WAITED * seconds, self.process.kill)
+        patience.start()
+        try:
+            question = [os.fsencode(path.absolute()).hex(), seconds, memory]
+            asked.write(json.dumps(question).encode() + b"\n")
+            asked.flush()
+            answer = answers.readline(_LONGEST_ANSWER)
+            if not answer:
+                raise EOFError
+            kind, said = json.loads(answer)
+            if kind == "picture":
+                image = np.empty(said, np.uint8)
+                if answers.readinto(image.data.cast("B")) != image.nbytes:
+                    raise EOFError
+        except (EOFError, OSError, ValueError):
+            raise ValueError(
+                f"{path} takes more than {seconds:g} seconds or {memory / 2**30:.2g} GB to read"
+            ) from None
+        finally:
+            patience.cancel()
+        self.ready = True
+        if kind == "picture":
+            return image
+        reason = said.replace(os.fspath(path.absolute()), os.fspath(path), 1)
+        raise FileNotFoundError(reason) if kind == "missing" else ValueError(reason)
+
+    def end(self) -> None:
+        """Ends the process."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                if pipe is not None:
+                    pipe.close()
+            except OSError:  # it has something left to say
+                pass
+        self.process.wait()
+
+
+def _taken() -> _Decoder | None:
+    """A process that waits, if there is one of this process."""
+    with _LOCK:
+        while _IDLE:
+            decoder = _IDLE.pop()
+            if decoder.owner == os.getpid() and decoder.process.poll() is None:
+                return decoder
+    return None
+
+
+def _give_back(decoder: _Decoder) -> None:
+    with _LOCK:
+        if decoder.ready and decoder.process.poll() is None and len(_IDLE) < _KEPT:
+            _IDLE.append(decoder)
+            return
+    decoder.end()
+
+
+@atexit.register
+def _end_all() -> None:
+    while decoder := _taken():
+        decoder.end()
+
+
+def serve() -> None:
+    """What the process does: pictures that its standard input names, until that ends."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed goes nowhere
+    if hasattr(signal, "SIGXCPU"):
+        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    for question in sys.stdin.buffer:
+        path, seconds, memory = json.loads(question)
+        _limit(seconds, memory)
+        _answer(Path(os.fsdecode(bytes.fromhex(path))), answers)
+        answers.flush()
+
+
+def _answer(path: Path, answers: BinaryIO) -> None:
+    """Writes what a file gives: a line of JSON, and the pixels."""
+    from pfld.media.pictures import read_picture
+
+    try:
+        image = np.ascontiguousarray(read_picture(path))
+    except MemoryError:
+        return _say(answers, "refused", f"{path} takes too much memory to read")
+    except FileNotFoundError as error:
+        return _say(answers, "missing", str(error))
+    except (ValueError, OSError) as error:
+        return _say(answers, "refused", str(error))
+    _say(answers, "picture", list(image.shape))
+    answers.write(image.data.cast("B"))
+
+
+def _say(answers: BinaryIO, kind: str, what: object) -> None:
+    answers.write(json.dumps([kind, what]).encode() + b"\n")
+
+
+def _limit(seconds: float, memory: int) -> None:
+    """Limits what this process may take for one more picture; Windows has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    used = time.process_time()
+    for kind, most in (
+        (resource.RLIMIT_CPU, int(used + seconds) + 1),
+        (resource.RLIMIT_AS, memory),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(
+            kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
+        )
