@@ -1,0 +1,84 @@
+"""The app's Live tab with the visitor's browser as runtime: landmarks appear, and no frame is sent."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pfld.weights.shipped import shipped_networks
+from support.fake_camera import CHROMIUM, QUIET, camera_flags, portrait, write_camera
+from support.paths import ROOT
+
+pytestmark = pytest.mark.browser
+
+LIVE = "#live-view .pf-live"
+START_S = 120
+PATIENCE_MS = 90_000
+
+if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
+    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
+if not shipped_networks("onnx"):
+    pytest.skip("needs weights/*.onnx", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """The address of the app."""
+    log = tmp_path_factory.mktemp("app") / "log.txt"
+    command = [sys.executable, ROOT / "demo" / "app.py", "--port", "0"]
+    with open(log, "w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + START_S
+    while not (found := re.search(r"Open (http\S+)", log.read_text())):
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+    yield found[1]
+    process.terminate()
+    process.wait(30)
+
+
+def live(page, wanted):
+    """Waits until JavaScript about Live's state holds, and returns that state."""
+    handle = page.wait_for_function(
+        f"() => {{ const live = document.querySelector('{LIVE}')?.live; "
+        f"return live && ({wanted}) ? live : null; }}"
+    )
+    return handle.json_value()
+
+
+def test_live_runs_in_the_browser_and_sends_no_frame(app, tmp_path):
+    camera = write_camera(tmp_path / "face.y4m", [portrait(index / 30) for index in range(30)])
+    troubles, sent, loaded = [], [], []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=[*QUIET, *camera_flags(camera)]
+        )
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        context.on("request", lambda request: loaded.append(request.url))
+        context.on("request", lambda request: sent.append((request.url, request.post_data or "")))
+        page.goto(app)
+        page.wait_for_function("() => window.pfldBrowserRuntime")
+        assert not [url for url in loaded if url.endswith((".wasm", ".onnx"))]  # not yet chosen
+        page.select_option(f"{LIVE} .pf-runtime", "browser")
+        sent.clear()
+        page.click(f"{LIVE} .pf-start")
+        first = live(page, "live.shown > 2 && live.faces === 1")
+        later = live(page, f"live.shown > {first['shown'] + 10} && live.faces === 1")
+        if shot := os.environ.get("PFLD_TEST_SHOT"):
+            page.screenshot(path=shot)
+        browser.close()
+    face = later["last"]["faces"][0]
+    assert len(face["points"]) == 196 and face["quality"] > 0.5
+    assert later["last"]["network_ms"] > 0 and later["last"]["server_ms"] is None
+    assert troubles == []
+    assert all(url.startswith((app, "blob:", "data:")) for url in loaded)
+    assert [url for url in loaded if url.endswith(".wasm")]
+    # Nothing with a picture in it: frames would go to the server as JPEG data URLs.
+    assert not [url for url, data in sent if "image/" in data or len(data) > 2000]
