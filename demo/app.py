@@ -4,93 +4,123 @@ from __future__ import annotations
 
 import argparse
 import io
+import multiprocessing
 import os
-import re
-import shutil
 import signal
+import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from urllib.parse import urlsplit
 
 from landmark_app.camera.admission import Admission
-from landmark_app.files.results import remove_old
 from landmark_app.models import Choice, Models
-from landmark_app.proxies import use_no_proxy_for
-from pfld.commands.arguments import positive
-from pfld.weights.shipped import DEFAULT_WEIGHTS
+from landmark_app.server.address import EVERYWHERE, address_of, listen
+from landmark_app.server.home import Home
+from landmark_app.server.options import parser
+from landmark_app.server.password import VARIABLE, Password, read_password
 
 ENDED = 130  # exit status after Ctrl-C, as shells have it
+MB = 2**20  # bytes
+KEPT_S = 3600.0  # seconds that uploads and results are kept
+TIDY_S = 30.0  # between looks for what is too old or too much
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the app until it is interrupted; returns the exit status."""
     start = time.perf_counter()
-    arguments = _parser().parse_args(argv)
+    arguments = parser(__doc__).parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names are printed in any locale
     try:
+        password = read_password(arguments.auth, arguments.auth_file, os.environ)
+        os.environ.pop(VARIABLE, None)  # processes started later need not know it
         models = Models(arguments.network)
-        places = Admission(arguments.max_live)
+        listening = listen(arguments.host, arguments.port)
         # SIGTERM ends the app as Ctrl-C does, so that visitors' files are removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        folder = Path(tempfile.mkdtemp(prefix="pfld-demo-"))
+        home = Home(KEPT_S, arguments.max_stored_mb * MB)
     except (ValueError, OSError) as error:
         print(f"demo/app.py: {error}", file=sys.stderr)
         return 2
     try:
-        return _serve(arguments, models, places, folder, start)
-    except KeyboardInterrupt:  # before the page is there; afterwards Gradio notices it
+        return _serve(arguments, models, password, listening, home, start)
+    except KeyboardInterrupt:  # before the page is there
         return ENDED
+    except Exception as error:  # whatever a start may fail with is one line
+        print("demo/app.py:", " ".join(str(error).split()), file=sys.stderr)
+        return 1
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second one would leave files
+            signal.signal(number, signal.SIG_IGN)
+        for child in multiprocessing.active_children():
+            child.kill()
+        home.end()
 
 
 def _serve(
-    arguments: argparse.Namespace, models: Models, places: Admission, folder: Path, start: float
+    arguments: argparse.Namespace,
+    models: Models,
+    password: Password | None,
+    listening: socket.socket,
+    home: Home,
+    start: float,
 ) -> int:
-    # Gradio reads these when it is imported. It stores and serves files in this folder only.
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    unusable = use_no_proxy_for(arguments.host, os.environ)
-    if unusable:
-        print(f"  {unusable}", file=sys.stderr, flush=True)
+    from landmark_app.server.variables import prepare
+
+    for line in prepare(os.environ, home, keep_proxies=arguments.share):
+        print(f"  {line}", file=sys.stderr, flush=True)
+    # These import Gradio, which reads its variables then.
     from landmark_app import page as ui
+    from landmark_app.server.gradio_app import make_app
+    from landmark_app.server.guard import Guard
+    from landmark_app.server.routes import Routes
+    from landmark_app.server.running import Running, share
+    from landmark_app.server.visitors import Visitors
 
     # The default network is loaded before the page opens, the others in a thread afterwards.
     loading = models.load()
     _report(next(loading, None))
     limits = ui.Limits(max_video_s=arguments.max_video_s, max_jobs=arguments.max_jobs)
-    page = ui.build(models, places, limits, folder)
+    page = ui.build(models, Admission(arguments.max_live), limits, home.files)
+    most_upload = arguments.max_upload_mb * MB
+    app = make_app(
+        page,
+        ui.launch_options(),
+        root_path=arguments.root_path,
+        most_upload=most_upload,
+        max_threads=4 * arguments.max_live + arguments.max_jobs,
+    )
+    home.keep_what_is_here()
+    names = [*arguments.allow_host, urlsplit(arguments.root_path).hostname]
+    visitors = Visitors(arguments.host, filter(None, names), arguments.allow_frame)
+    routes = Routes(home.files, most_upload, arguments.root_path)
+    running = Running(Guard(app, visitors, routes, home, password), listening)
     try:
-        _, address, shared = page.launch(
-            server_name=arguments.host,
-            server_port=arguments.port,
-            share=arguments.share,
-            root_path=arguments.root_path or None,
-            max_file_size=f"{arguments.max_upload_mb}mb",
-            max_threads=4 * arguments.max_live + arguments.max_jobs,
-            prevent_thread_lock=True,
-            **ui.launch_options(),
-        )
-    except OSError as error:
-        # Gradio's message names its own environment variables and arguments.
-        taken = f"port {arguments.port} is taken" if arguments.port else "no port is free"
-        reason = taken if "empty port" in str(error) else error
-        print(f"demo/app.py: {reason}; choose another --port", file=sys.stderr)
-        return 1
-    except Exception as error:  # Gradio has none of its own for a page that it cannot reach
-        print("demo/app.py:", " ".join(str(error).split()), file=sys.stderr)
-        return 1
-    print(f"\n  Open {address} (ready after {time.perf_counter() - start:.1f} s)", flush=True)
-    if shared:
-        print(f"  Shared at {shared}: pictures pass through Gradio's servers.", flush=True)
-    threading.Thread(target=_load_rest, args=(models, loading), daemon=True).start()
-    threading.Thread(target=_tidy, args=(folder, ui.KEPT_S), daemon=True).start()
-    page.block_thread()
-    return 0
+        address = address_of(listening)
+        print(f"\n  Open {address} (ready after {time.perf_counter() - start:.1f} s)", flush=True)
+        if arguments.share:
+            shared = share(listening)
+            visitors.allow(urlsplit(shared).hostname or "")
+            print(f"  Shared at {shared}: pictures pass through Gradio's servers.", flush=True)
+        _warn_of_others(arguments, password)
+        threading.Thread(target=_load_rest, args=(models, loading), daemon=True).start()
+        threading.Thread(target=_tidy, args=(home,), daemon=True).start()
+        running.wait()
+        raise RuntimeError("the server has ended")
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        running.end()
+
+
+def _warn_of_others(arguments: argparse.Namespace, password: Password | None) -> None:
+    is_open = arguments.host.strip("[]") in EVERYWHERE
+    if is_open or arguments.share:
+        whom = "Whoever has the link" if arguments.share else "Everyone on this network"
+        how = "with the password" if password else "without a password; --auth-file asks for one"
+        print(f"  {whom} can use the app, {how}.", flush=True)
 
 
 def _load_rest(models: Models, loading: Iterator[tuple[Choice, float]]) -> None:
@@ -100,63 +130,19 @@ def _load_rest(models: Models, loading: Iterator[tuple[Choice, float]]) -> None:
         print(f"  {failure}", file=sys.stderr, flush=True)
 
 
-def _tidy(folder: Path, kept_s: float) -> None:
+def _tidy(home: Home) -> None:
     while True:
-        time.sleep(kept_s / 4)
+        time.sleep(TIDY_S)
         try:
-            remove_old(folder, kept_s)
+            home.tidy()
+            home.make_room(0)
         except OSError as error:  # the next round tries again
-            print(f"  results cannot be removed: {error}", file=sys.stderr, flush=True)
+            print(f"  files cannot be removed: {error}", file=sys.stderr, flush=True)
 
 
 def _report(loaded: tuple[Choice, float] | None) -> None:
     if loaded:
         print("  loaded {} in {:.1f} s".format(*loaded), flush=True)
-
-
-def _sub_path(text: str) -> str:
-    """A path as Gradio takes it, with a slash before it and none behind it; or an address."""
-    path = text.rstrip("/")
-    if not path or re.fullmatch(r"https?://[^\s?#]+", path):
-        return path
-    path = "/" + path.removeprefix("/")
-    if not re.fullmatch(r"(/[\w~%-][\w.~%-]*)+", path):
-        raise argparse.ArgumentTypeError(f"must be a path such as /face, got {text!r}")
-    return path
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="demo/app.py", description=__doc__)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"
-    )
-    parser.add_argument("--port", type=int, help="port (default the first free one from 7860)")
-    parser.add_argument(
-        "--root-path",
-        metavar="PATH",
-        type=_sub_path,
-        default="",
-        help="sub-path, or address, that a reverse proxy has the app at and removes (default none)",
-    )
-    parser.add_argument(
-        "--network", default=DEFAULT_WEIGHTS, help="network chosen at first (default %(default)s)"
-    )
-    parser.add_argument(
-        "--share", action="store_true", help="a public link, through Gradio's servers (default no)"
-    )
-    parser.add_argument(
-        "--max-upload-mb", type=positive, default=200, help="largest upload in MB (default 200)"
-    )
-    parser.add_argument(
-        "--max-video-s", type=positive, default=120, help="longest video in seconds (default 120)"
-    )
-    parser.add_argument(
-        "--max-live", type=positive, default=4, help="most cameras at once (default 4)"
-    )
-    parser.add_argument(
-        "--max-jobs", type=positive, default=2, help="most photos and videos at once (default 2)"
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -21,17 +21,28 @@ class Comparison:
 
     Attributes:
         first, second: Landmarks ``(F, L, 2)`` float32 in pixels of the picture, not smoothed.
-        first_s, second_s: Median seconds of a call, without cutting out and preparing the crops.
+        first_runs_s, second_runs_s: Seconds of each timed call, without cutting out and preparing the
+            crops.
         largest_px, mean_px: Largest and mean distance of corresponding points over all faces; None
             without faces, or if the networks have different points.
     """
 
     first: NDArray[np.float32]
     second: NDArray[np.float32]
-    first_s: float
-    second_s: float
+    first_runs_s: tuple[float, ...]
+    second_runs_s: tuple[float, ...]
     largest_px: float | None
     mean_px: float | None
+
+    @property
+    def first_s(self) -> float:
+        """Median seconds of the first network's calls."""
+        return float(np.median(self.first_runs_s))
+
+    @property
+    def second_s(self) -> float:
+        """Median seconds of the second network's calls."""
+        return float(np.median(self.second_runs_s))
 
     @property
     def speed_up(self) -> float:
@@ -46,6 +57,7 @@ def compare(
     second: Backend,
     *,
     repeats: int = 1,
+    second_first: bool = False,
 ) -> Comparison:
     """Runs both networks on the same faces.
 
@@ -55,12 +67,24 @@ def compare(
     Args:
         image_rgb: ``(H, W, 3)`` uint8.
         crops: Crops around the faces, as wide as the first network takes them.
-        repeats: Calls of each network; the latency is their median.
+        repeats: Timed calls of each network. A single one has all faces. Of more, each has the first face
+            alone, and the networks take turns: which one begins changes from turn to turn.
+        second_first: Run the second network before the first.
     """
     batches = _Batches(image_rgb, crops, first.metadata.preprocessing.crop_scale)
-    first_px, first_s = _landmarks(batches, first, repeats)
-    second_px, second_s = _landmarks(batches, second, repeats)
-    return Comparison(first_px, second_px, first_s, second_s, *_distances(first_px, second_px))
+    order = (1, 0) if second_first else (0, 1)
+    runs = {side: _Run(batches, (first, second)[side]) for side in order}
+    if repeats > 1:
+        alone = _Batches(image_rgb, crops[:1], first.metadata.preprocessing.crop_scale)
+        _take_turns(alone, runs, repeats)
+    first_px, second_px = runs[0].landmarks, runs[1].landmarks
+    return Comparison(
+        first_px,
+        second_px,
+        tuple(runs[0].seconds),
+        tuple(runs[1].seconds),
+        *_distances(first_px, second_px),
+    )
 
 
 class _Batches:
@@ -92,19 +116,31 @@ class _Batches:
         return self._made[key]
 
 
-def _landmarks(
-    batches: _Batches, backend: Backend, repeats: int
-) -> tuple[NDArray[np.float32], float]:
-    """A network's landmarks ``(F, L, 2)`` in pixels of the picture, and the seconds they took."""
-    crops, call, batch = batches.for_backend(backend)
-    taken_s = []
-    for _ in range(repeats):
+class _Run:
+    """One network's landmarks ``(F, L, 2)`` in pixels of the picture, and the seconds they took."""
+
+    def __init__(self, batches: _Batches, backend: Backend) -> None:
+        self.backend = backend
+        crops, call, batch = batches.for_backend(backend)
         start = time.perf_counter()
         fractions = call(batch)
-        taken_s.append(time.perf_counter() - start)
-    points = [crop.to_image(face) for crop, face in zip(crops, fractions)]
-    landmarks = np.stack(points) if points else np.zeros(fractions.shape, np.float32)
-    return landmarks, float(np.median(taken_s))
+        self.seconds = [time.perf_counter() - start]
+        points = [crop.to_image(face) for crop, face in zip(crops, fractions)]
+        self.landmarks = np.stack(points) if points else np.zeros(fractions.shape, np.float32)
+
+
+def _take_turns(batches: _Batches, runs: dict[int, _Run], repeats: int) -> None:
+    """Replaces each run's times by those of ``repeats`` calls that alternate."""
+    calls = []
+    for run in runs.values():
+        _, call, batch = batches.for_backend(run.backend)
+        run.seconds.clear()
+        calls.append((run, call, batch))
+    for turn in range(repeats):
+        for run, call, batch in calls if turn % 2 else calls[::-1]:
+            start = time.perf_counter()
+            call(batch)
+            run.seconds.append(time.perf_counter() - start)
 
 
 def _distances(

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from landmark_app.browser.routes import HEAD
 from landmark_app.camera.admission import Admission
 from landmark_app.look.theme import make_theme
 from landmark_app.models import Models
@@ -40,6 +41,27 @@ _HEADER = """
 """
 _SCHEME_SCRIPT = """
 element.querySelector(".pf-scheme").addEventListener("click", () => document.body.classList.toggle("dark"));
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest && event.target.closest(".pf-copy");
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Select the code and press Ctrl+C";
+  }
+  window.setTimeout(() => { button.textContent = "Copy"; }, 2500);
+});
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const tab = step && event.target.closest && event.target.closest("[role=tab]");
+  if (!tab) return;
+  const row = [...tab.parentElement.querySelectorAll("[role=tab]")];
+  const other = row[(row.indexOf(tab) + step + row.length) % row.length];
+  event.preventDefault();
+  other.click();
+  other.focus();
+});
 """
 
 
@@ -81,7 +103,7 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
             with gr.Tab("Video", id="video"):
                 video_tab(models, folder, limits.max_video_s)
             with gr.Tab("Benchmark", id="benchmark"):
-                benchmark_tab(models)
+                benchmark_tab(models, folder)
             with gr.Tab("About", id="about"):
                 gr.HTML(about_html(models), apply_default_css=False)
     page.queue(default_concurrency_limit=limits.max_jobs, max_size=32, api_open=False)
@@ -92,7 +114,8 @@ def launch_options() -> dict[str, Any]:
     """Options for ``launch``: theme, style sheet, footer, error messages."""
     return {
         "theme": make_theme(),
-        "css_paths": [_HERE / "look" / "style.css"],
+        "css_paths": [_HERE / "look" / "style.css", _HERE / "look" / "live.css"],
+        "head": HEAD,
         "footer_links": [],
         "ssr_mode": False,
         "quiet": True,

@@ -173,7 +173,7 @@ def test_landmarks_appear_move_and_stay_through_a_change_of_mode(visit):
     page.wait_for_timeout(700)
     after = live(page, LIVE, f"live.shown > {before['shown']} && live.faces === 1")
     assert np.abs(nose(after) - nose(before)).max() > 5
-    page.get_by_label("Re-parameterized").first.check()
+    page.select_option(".pf-runtime", "reparameterized")
     page.get_by_label("Head axes").first.check()
     page.wait_for_timeout(300)
     shown = live(page, LIVE, "true")["shown"]
@@ -219,15 +219,15 @@ def test_side_by_side_fills_its_table_and_takes_other_modes(visit):
     live(page, PAIR, "live.shown > 5 && live.faces === 1")
     page.wait_for_function(
         "() => [...document.querySelectorAll('#pair-view td[data-cell]')]"
-        ".every((cell) => cell.textContent !== '–')"
+        ".every((cell) => !['–', '…'].includes(cell.textContent))"
     )
     left, right = (page.inner_text(f"#pair-view [data-cell=parameters-{side}]") for side in (0, 1))
     assert left != right
-    assert "×" in page.inner_text("#pair-view [data-cell=speedup]")
+    assert "faster" in page.inner_text("#pair-view [data-cell=speedup]")
     page.get_by_label("Left").first.click()
     page.get_by_role("option", name="onnx", exact=False).first.click()
     page.wait_for_function(
-        "() => document.querySelector('#pair-view [data-cell=name-0]').textContent.includes('onnx')"
+        "() => document.querySelector('#pair-view [data-cell=name-0]').textContent.includes('ONNX')"
     )
     shown = live(page, PAIR, "true")["shown"]
     live(page, PAIR, f"live.shown > {shown + 5} && live.running")
@@ -246,9 +246,10 @@ def test_side_by_side_takes_photos(visit):
 def test_a_photo_goes_in_and_files_come_out(visit, tmp_path):
     page = visit("Photo")
     page.set_input_files("#photo input[type=file]", PORTRAIT)
-    page.wait_for_selector("#photo-status table")
-    assert page.locator("#photo-status tbody tr").count() == 1
-    for button, start in (("#photo-png", b"\x89PNG"), ("#photo-json", b"{")):
+    page.wait_for_selector("#photo-faces table")
+    assert page.locator("#photo-faces tbody tr").count() == 1
+    downloads = (("#photo-png", b"\x89PNG"), ("#photo-json", b"{"), ("#photo-csv", b"source,"))
+    for button, start in downloads:
         page.wait_for_selector(f"{button}:not([disabled])")
         with page.expect_download() as download:
             page.click(button)
@@ -273,6 +274,7 @@ def test_a_video_goes_in_and_comes_back_annotated(visit, tmp_path):
     page.click("#video-start")
     page.wait_for_selector("#video-charts svg")
     assert "30 frames" in page.inner_text("#video-status")
+    assert page.is_disabled("#video-cancel") and page.is_enabled("#video-start")
     page.wait_for_function("() => document.querySelector('#video-out video')?.videoWidth === 640")
     with page.expect_download() as download:
         page.click("#video-table")
@@ -328,10 +330,32 @@ def test_pictures_can_be_streamed_instead(visit):
 
 def test_a_benchmark_starts_and_is_cancelled(visit):
     page = visit("Benchmark")
+    assert page.is_disabled("#benchmark-cancel")
     page.click("#benchmark-start")
-    page.wait_for_selector("#benchmark-status progress")
+    page.wait_for_selector("#benchmark-start[disabled]")
+    page.wait_for_selector("#benchmark-status progress[value]")
     page.click("#benchmark-cancel")
-    page.get_by_text("Cancelled").wait_for()
+    page.get_by_text("Cancelled. Nothing was measured yet.").wait_for()
+    page.wait_for_selector("#benchmark-cancel[disabled]")
+    page.wait_for_selector("#benchmark-start:not([disabled])")
+
+
+def test_on_a_phone_all_tabs_are_in_sight_and_the_result_comes_before_settings(visit):
+    page = visit("Photo", viewport={"width": 390, "height": 844})
+    for tab in ("Live", "Side by side", "Photo", "Video", "Benchmark", "About"):
+        assert page.get_by_role("tab", name=tab, exact=True).first.is_visible()
+    page.set_input_files("#photo input[type=file]", PORTRAIT)
+    page.wait_for_selector("#photo-out img")
+    result = page.locator("#photo-out").bounding_box()
+    settings = page.get_by_label("Re-parameterized").locator("visible=true").first.bounding_box()
+    assert result["y"] < settings["y"]
+
+
+def test_arrow_keys_go_from_tab_to_tab(visit):
+    page = visit("Photo")
+    page.get_by_role("tab", name="Photo", exact=True).first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("[role=tab][aria-selected=true]:has-text('Video')")
 
 
 @pytest.mark.parametrize("width", [1366, 390], ids=["laptop", "phone"])

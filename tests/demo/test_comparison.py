@@ -1,5 +1,7 @@
 """Comparing two networks: what they share, and what is said about their differences."""
 
+import time
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -70,14 +72,40 @@ def test_latency_is_the_median_of_the_repeats():
     class Uneven(FakeBackend):
         def __call__(self, batch):
             found = super().__call__(batch)
-            if len(self.batches) == 1:
-                import time
-
+            if len(self.batches) == 2:
                 time.sleep(0.2)
             return found
 
     first, second = Uneven(), FakeBackend()
     result = compare(IMAGE, CROPS, first, second, repeats=3)
-    assert len(first.batches) == len(second.batches) == 3
-    assert result.first_s < 0.1
+    assert len(result.first_runs_s) == len(result.second_runs_s) == 3
+    assert max(result.first_runs_s) > 0.2 > 0.1 > result.first_s
     assert result.speed_up == result.first_s / result.second_s
+
+
+class Noted(FakeBackend):
+    """Writes its name and the size of each batch into a list."""
+
+    def __init__(self, name, calls, **options):
+        super().__init__(name, **options)
+        self.calls = calls
+
+    def __call__(self, batch):
+        self.calls.append((self.name, len(batch)))
+        return super().__call__(batch)
+
+
+def test_repeats_are_of_one_face_and_begin_with_either_network_in_turn():
+    calls = []
+    compare(IMAGE, CROPS, Noted("a", calls), Noted("b", calls), repeats=4)
+    assert calls[:2] == [("a", 2), ("b", 2)]  # the landmarks, of both faces
+    assert "".join(name for name, _ in calls[2:]) in ("abbaabba", "baabbaab")
+    assert {count for _, count in calls[2:]} == {1}
+
+
+def test_either_network_can_be_first():
+    calls = []
+    first, second = Noted("a", calls), Noted("b", calls, shift=0.1)
+    result = compare(IMAGE, CROPS, first, second, second_first=True)
+    assert [name for name, _ in calls] == ["b", "a"]
+    assert np.all(result.second[..., 0] > result.first[..., 0])

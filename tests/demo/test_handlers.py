@@ -7,6 +7,7 @@ import math
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,15 +16,26 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from landmark_app.benchmark.measure import on_benchmark
 from landmark_app.camera.admission import Admission
+from landmark_app.camera.answer import answer as answer_frame
 from landmark_app.camera.answer import read_settings
+from landmark_app.camera.fold_facts import form_sizes, has_branches, points_apart
 from landmark_app.camera.follow import on_frame, on_pair_frame, on_streamed_frame
 from landmark_app.camera.frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
+from landmark_app.camera.live_view import face_mesh
+from landmark_app.camera.pair_html import (
+    factor_text,
+    headline,
+    pair_table,
+    photo_texts,
+    pixels_text,
+)
 from landmark_app.camera.visitor import Visitor
 from landmark_app.files.photo import on_pair_photo, on_photo
 from landmark_app.files.results import new_folder, remove_old
 from landmark_app.files.video import VideoOptions, on_video
 from landmark_app.look.charts import bar_chart, line_chart
-from landmark_app.look.tables import benchmark_table, face_table, notice, pair_table
+from landmark_app.look.tables import benchmark_table, degrees, face_table, notice, pixels
+from landmark_app.model_facts import ModelFacts
 from landmark_app.models import Choice, Models
 from pfld.draw import Drawing
 from pfld.landmarks import WFLW_TO_IBUG
@@ -65,7 +77,7 @@ def test_a_frame_is_decoded_as_rgb():
         ("data:image/jpeg;base64,aGVsbG8=", "no JPEG"),
         (data_url(np.zeros((4, 4, 3), np.uint8), ".png"), "no JPEG"),
         (data_url(np.zeros((20, 2000, 3), np.uint8)), "at most 1920 pixels"),
-        ("x" * (MOST_FRAME_LENGTH + 1), "at most 5000000 letters"),
+        ("x" * (MOST_FRAME_LENGTH + 1), "at most 2000000 letters"),
     ],
     ids=["empty", "text", "not base64", "no picture", "png", "wide", "long"],
 )
@@ -218,6 +230,71 @@ def test_a_pair_is_compared_before_smoothing(monkeypatch, tmp_path, portrait):
     json.dumps(answer)
 
 
+def test_two_networks_take_turns_in_being_first(models, portrait):
+    visitor, order = Visitor(), []
+    visitor.follow = lambda *_, **__: models.landmarker(ONNX)(portrait)
+    choices = Choice.parse(PAIR["first"]), Choice.parse(PAIR["second"])
+    for backend, name in zip(map(models.backend, choices), "ab"):
+        run = backend._run
+        backend._run = lambda batch, run=run, name=name: order.append(name) or run(batch)
+    for time_s in (0.0, 0.1):
+        on_pair_frame(models, visitor, portrait, time_s, PAIR)
+    assert "".join(order) in ("abba", "baab")
+
+
+def test_what_folding_changes(models):
+    sizes = form_sizes(models.metadata("face"))
+    assert sizes["parameters"][0] > 3 * sizes["parameters"][1]
+    assert sizes["macs"][0] > 3 * sizes["macs"][1]
+    assert has_branches(models, "face")
+    assert points_apart(models, ONNX) == {"largest_px": 0, "mean_px": 0}
+
+
+def test_that_all_places_are_taken_is_told_apart_from_other_errors():
+    places = Admission(1)
+    places.enter("one")
+    body = SimpleNamespace(
+        data={"session_hash": "other", "settings": "{}", "frame": "", "time_s": 0}
+    )
+    told = answer_frame(None, None, places, body, lambda *_: {})
+    assert told["full"] and "Photo" in told["error"]
+    body.data["session_hash"] = "one"
+    assert "full" not in answer_frame(None, None, places, body, lambda *_: {})
+
+
+def test_the_mesh_joins_every_point():
+    edges = face_mesh()
+    assert {point for edge in edges for point in edge} == set(range(98))
+    assert len(edges) <= 3 * 98 - 6 and all(start < end for start, end in edges)  # a plane graph
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "none"),
+        (4e-5, "less than 0.001 px"),
+        (0.0149, "0.015 px"),
+        (4.336, "4.34 px"),
+    ],
+)
+def test_distances_are_told_in_words(value, text):
+    assert pixels_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [
+        (8.24, "Right is 8.2× faster"),
+        (17.6, "Right is 18× faster"),
+        (0.4, "Right is 2.5× slower"),
+        (1.02, "Equally fast"),
+    ],
+)
+def test_factors_say_which_way(factor, text):
+    assert factor_text(factor) == text
+
+
 def test_a_face_with_points_in_one_place_has_no_axes():
     from pfld.runtime.face import Face
 
@@ -255,7 +332,7 @@ def test_a_photo_of_one_pixel_has_no_face(models, tmp_path):
 def test_a_text_file_is_no_photo_and_its_folder_is_not_told(models, tmp_path):
     path = tmp_path / "notes.jpg"
     path.write_text("not a picture")
-    with pytest.raises(ValueError, match="this file is not a picture.*Choose a JPEG") as caught:
+    with pytest.raises(ValueError, match="This file is not a picture.*Choose a JPEG") as caught:
         on_photo(models, str(path), ONNX)
     assert str(tmp_path) not in str(caught.value)
 
@@ -264,6 +341,13 @@ def test_a_photo_through_two_networks(models):
     pair = on_pair_photo(models, str(PORTRAIT), ONNX, Choice("face", "train-time"))
     assert len(pair.first) == len(pair.second) == 1
     assert pair.comparison.largest_px == 0
+    assert len(pair.comparison.first_runs_s) == len(pair.comparison.second_runs_s) >= 20
+    size = ModelFacts(2_750_000, 450_000_000, 11_600_000)
+    choices = ONNX, Choice("face", "reparameterized")
+    texts = photo_texts(choices, (size, size), pair.comparison)
+    assert "half of the runs" in texts["latency"][0] and texts["largest"] == "none"
+    assert texts["file"] == ("11.6 MB", "11.0 MB, once folded")
+    assert "21 runs of each" in headline(texts)
 
 
 # Videos
@@ -406,7 +490,7 @@ def test_a_benchmark_tells_of_every_choice_and_what_failed(monkeypatch, tmp_path
     assert last.memory_mib == dict.fromkeys(choices, 7.0)
     (problem,) = last.problems
     assert problem.startswith("face · onnx: ") and "face.onnx is damaged" in problem
-    table = benchmark_table(last)
+    table = benchmark_table(last, {choice: str(choice) for choice in choices})
     assert table.count("<td>7 MiB</td>") == 2
     assert all(f'<th scope="row">{choice}</th>' in table for choice in choices)
 
@@ -423,6 +507,13 @@ def test_results_are_removed_when_they_are_old(tmp_path):
 
 
 # What is shown
+
+
+def test_no_angle_is_minus_zero_and_no_distance_in_scientific_notation():
+    assert [degrees(angle) for angle in (-0.3, 0.3, -11.2)] == ["0°", "0°", "−11°"]
+    assert [pixels(d) for d in (None, 0.0, 4e-5, 0.004, 1.5)] == [
+        "–", "none", "< 0.001 px", "0.004 px", "1.50 px",
+    ]  # fmt: skip
 
 
 def test_text_of_visitors_is_shown_as_text():

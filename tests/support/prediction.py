@@ -97,7 +97,7 @@ def video(path, count=10, rate=10.0):
     path.parent.mkdir(parents=True, exist_ok=True)
     with VideoWriter(path, SIZE_HW, rate) as writer:
         for index in range(count):
-            writer.write(np.full((*SIZE_HW, 3), 80 + 5 * index, np.uint8))
+            writer.write(np.full((*SIZE_HW, 3), (80 + 5 * index) % 256, np.uint8))
     return path
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 from landmark_app.benchmark.memory import measure_memory
+from landmark_app.files.results import new_folder
 from landmark_app.models import Choice, Models
 from pfld.benchmark.backends import BackendSpeed, measure_backends
+from pfld.files import write_whole
 
 _ROUNDS = 3
 
@@ -23,6 +31,7 @@ class BenchmarkReport:
         memory_mib: Peak resident memory of a process that only runs the choice; left out where it could
             not be measured.
         problems: For each choice that could not be measured, the choice and why.
+        seconds: Time since the start.
     """
 
     total: int
@@ -30,6 +39,7 @@ class BenchmarkReport:
     speeds: dict[Choice, BackendSpeed] = field(default_factory=dict)
     memory_mib: dict[Choice, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def done(self) -> int:
@@ -37,15 +47,18 @@ class BenchmarkReport:
         return len(self.speeds) + len(self.problems)
 
 
-def on_benchmark(models: Models) -> Iterator[BenchmarkReport]:
-    """Measures one choice after another; yields the report before each and at the end.
+def on_benchmark(
+    models: Models, choices: Sequence[Choice] | None = None
+) -> Iterator[BenchmarkReport]:
+    """Measures one choice after another, all by default; yields the report before each and at the end.
 
     Closing the iterator stops the benchmark.
     """
-    choices = models.choices()
+    choices = models.choices() if choices is None else choices
     report = BenchmarkReport(len(choices))
+    start = time.perf_counter()
     for choice in choices:
-        report.current = choice
+        report.current, report.seconds = choice, time.perf_counter() - start
         yield report
         try:
             (speed,) = measure_backends([choice.network], [choice.mode], rounds=_ROUNDS)
@@ -56,5 +69,30 @@ def on_benchmark(models: Models) -> Iterator[BenchmarkReport]:
         memory_mib = measure_memory(choice.network, choice.mode)
         if memory_mib is not None:
             report.memory_mib[choice] = memory_mib
-    report.current = None
+    report.current, report.seconds = None, time.perf_counter() - start
     yield report
+
+
+def save_benchmark(
+    report: BenchmarkReport, titles: Mapping[Choice, str], folder: Path
+) -> tuple[Path, Path]:
+    """Writes the results as CSV and as JSON into a new folder; their paths.
+
+    Args:
+        titles: Of the choices; they are the first column.
+        folder: The new one is made in it.
+    """
+    rows: list[dict[str, Any]] = [
+        {"title": titles[choice], **asdict(speed), "memory_mib": report.memory_mib.get(choice)}
+        for choice, speed in report.speeds.items()
+    ]
+    own = new_folder(folder)
+    table, data = own / "benchmark.csv", own / "benchmark.json"
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["title"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(table, text.getvalue())
+    values = {"results": rows, "problems": report.problems}
+    write_whole(data, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    return table, data

@@ -12,6 +12,10 @@ GONE_AFTER_S = 5.0
 FRAMES_AT_ONCE = 2  # of one page; live.js sends no more
 
 
+class FullError(ValueError):
+    """All places are taken."""
+
+
 class Admission:
     """Places for pages with a camera. A page that sends no frame for five seconds loses its place.
 
@@ -37,15 +41,15 @@ class Admission:
             now_s: Time of a monotonic clock, in seconds; by default now.
 
         Raises:
-            ValueError: When all places are taken; the message is shown to the visitor.
+            FullError: When all places are taken; the message is shown to the visitor.
         """
         now_s = time.monotonic() if now_s is None else now_s
         with self._lock:
             self._seen = {p: t for p, t in self._seen.items() if now_s - t < GONE_AFTER_S}
             if page not in self._seen and len(self._seen) >= self.places:
-                raise ValueError(
+                raise FullError(
                     f"{self.places} cameras are on already, more this machine cannot follow. "
-                    "Wait for one to stop."
+                    "The Photo tab needs no place."
                 )
             self._seen[page] = now_s
 
@@ -54,7 +58,7 @@ class Admission:
         """A context for one frame of a page; yields False if the page has two in work already.
 
         Raises:
-            ValueError: As :meth:`enter`.
+            FullError: As :meth:`enter`.
         """
         self.enter(page)
         with self._lock:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import DataWithFiles
 
-from landmark_app.camera.admission import Admission
+from landmark_app.camera.admission import Admission, FullError
 from landmark_app.camera.frames import decode_frame
 
 
@@ -22,7 +22,8 @@ def answer(
 ) -> dict[str, Any]:
     """The answer to one frame of a page: that of ``look``, only "late", or only "error", a message.
 
-    Nothing is raised for what a page sends. A frame is late if its page has two in work already.
+    Nothing is raised for what a page sends. A frame is late if its page has two in work already. An
+    error because all places are taken comes with "full".
 
     Args:
         state: Holds the visitor of each page.
@@ -40,6 +41,8 @@ def answer(
             image = decode_frame(str(data["frame"]))
             visitor = page.state_holder[session][state._id]
             return look(visitor, image, data["time_s"], settings)
+    except FullError as error:
+        return {"error": str(error), "full": True}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         return {"error": str(error)}
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from landmark_app.camera.frames import face_to_json
 from landmark_app.camera.visitor import Visitor
-from landmark_app.comparison import compare
+from landmark_app.comparison import Comparison, compare
 from landmark_app.models import Choice, Models
 from pfld.draw import Drawing
 from pfld.runtime.face import Face
@@ -79,8 +79,10 @@ def on_pair_frame(
         settings: "first" and "second", each a choice as text, and "max_faces".
 
     Returns:
-        "panes" with two lists of faces, "network_ms" with two latencies, "server_ms", and the distances
-        "largest_px" and "mean_px"; or only "late", if a later frame was processed before.
+        "panes" with two lists of faces; "shifts" with the second points less the first for each face,
+        x0, y0, x1, ... in pixels, or None for networks with different points; "network_ms" with two
+        latencies, "server_ms", and the distances "largest_px" and "mean_px"; or only "late", if a later
+        frame was processed before. Which network runs first changes from frame to frame.
 
     Raises:
         ValueError: As :func:`on_frame`.
@@ -99,17 +101,26 @@ def on_pair_frame(
         crops = [landmarker.crop_around(face.landmarks) for face in faces]
         backends = models.backend(first), models.backend(second)
         image = np.zeros((1, 1, 3), np.uint8) if image_rgb is None else image_rgb
-        result = compare(image, crops, *backends)
+        visitor.second_first = not visitor.second_first
+        result = compare(image, crops, *backends, second_first=visitor.second_first)
         return {
             "panes": [
                 [face_to_json(replace(f, landmarks=p)) for f, p in zip(faces, points)]
                 for points in (result.first, result.second)
             ],
+            "shifts": _shifts(result),
             "network_ms": [_ms(result.first_s), _ms(result.second_s)],
             "server_ms": _ms(time.perf_counter() - start),
             "largest_px": result.largest_px,
             "mean_px": result.mean_px,
         }
+
+
+def _shifts(result: Comparison) -> list[list[float]] | None:
+    if result.first.shape != result.second.shape:
+        return None
+    moved = result.second.astype(np.float64) - result.first
+    return [np.round(face, 4).ravel().tolist() for face in moved]
 
 
 def _follow(

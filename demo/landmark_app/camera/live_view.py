@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
+import numpy as np
 
 from pfld.draw import AXIS_COLORS, CURVES, GROUP_COLORS, RIM_COLOR
+from pfld.head.model import head_points
 from pfld.landmarks import SCHEMES
 from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD
 
-_SCRIPTS = [Path(__file__).with_name(name) for name in ("readout.js", "overlay.js", "live.js")]
+# The body of one JavaScript function, in this order; {view} is the part of one kind of view.
+_SCRIPTS = ("settings", "stage", "readout", "overlay", "capture", "link", "{view}", "live")
 
-_PANE = '<figure><canvas width="640" height="480" role="img" aria-label="{label}"></canvas>{caption}</figure>'
-_READOUT = '<div data-read="{name}"><dt>{title}</dt><dd><b>–</b> <small></small></dd></div>'
+_PANE = (
+    '<figure><canvas width="640" height="480" role="img" aria-label="Camera picture with landmarks: '
+    '{label}"></canvas><figcaption>{label}</figcaption></figure>'
+)
+_READOUT = (
+    '<div data-read="{name}" title="{help}"><dt>{title}</dt><dd><b>–</b> <small></small></dd></div>'
+)
 
 _TEMPLATE = """
 <div class="pf-live pf-{kind}">
+  {above}
   <div class="pf-stage">
     <div class="pf-panes">{panes}</div>
     <div class="pf-empty">
@@ -27,18 +38,23 @@ _TEMPLATE = """
         <path d="M6 15h8l4-5h12l4 5h8v24H6z"/><circle cx="24" cy="26" r="8"/>
       </svg>
       <p class="pf-title"></p>
-      <p class="pf-message" role="status" aria-live="polite">{invitation}</p>
+      <p class="pf-message" role="status" aria-live="polite">Your camera's pictures go to this machine
+        only, and are not kept.</p>
       <button type="button" class="pf-button pf-start">Start camera</button>
     </div>
+    <p class="pf-trouble" role="status" aria-live="polite" hidden>
+      <i class="pf-spinner" aria-hidden="true"></i><b></b> <span></span></p>
     <p class="pf-notice" role="status" aria-live="polite" hidden></p>
     <video muted playsinline tabindex="-1" aria-hidden="true"></video>
   </div>
   <div class="pf-bar">
     <button type="button" class="pf-button pf-stop">Stop camera</button>
+    {buttons}
     <label><input type="checkbox" class="pf-mirror" checked> Mirror the picture</label>
   </div>
-  <dl class="pf-readout" aria-label="Measured while the camera runs">{readout}</dl>
   {below}
+  <dl class="pf-readout" aria-label="Measured while the camera runs">{readout}</dl>
+  {words}
 </div>
 """
 
@@ -47,32 +63,38 @@ def live_view(
     kind: str,
     *,
     panes: Sequence[str],
-    readouts: dict[str, str],
+    readouts: dict[str, tuple[str, str]],
     settings: dict[str, Any],
     server_functions: list[Callable[..., dict[str, Any]]],
+    above: str = "",
+    buttons: str = "",
     below: str = "",
+    **properties: Any,
 ) -> gr.HTML:
     """The camera view as a component.
 
     Args:
-        kind: "live" for one picture, "pair" for two; :func:`settings_script` sends settings by it.
-        panes: A description of each picture; of two they are captions as well.
-        readouts: Titles of measurements, by the names that readout.js has for them.
-        settings: Used until the page sends others.
+        kind: "live" for one picture, "pair" for two.
+        panes: A caption for each picture.
+        readouts: Titles and explanations of measurements, by the names that JavaScript has for them.
+        settings: What frames are looked at with at first.
         server_functions: What JavaScript may call; among them ``locate``, which takes a frame and
             returns faces.
-        below: HTML under the measurements.
+        above, buttons, below: HTML over the picture, in the bar under it, and under that.
+        properties: More JSON values for JavaScript.
     """
-    captions = ["" if len(panes) == 1 else f"<figcaption>{pane}</figcaption>" for pane in panes]
+    view = {"live": "switch", "pair": "pair"}[kind]
     template = _TEMPLATE.format(
         kind=kind,
-        panes="".join(
-            _PANE.format(label=f"Camera picture with landmarks: {pane}", caption=caption)
-            for pane, caption in zip(panes, captions)
-        ),
-        invitation="Your camera's pictures go to this machine only, and are not kept.",
-        readout="".join(_READOUT.format(name=n, title=t) for n, t in readouts.items()),
+        above=above,
+        panes="".join(_PANE.format(label=pane) for pane in panes),
+        buttons=buttons,
         below=below,
+        readout="".join(
+            _READOUT.format(name=name, title=title, help=help_)
+            for name, (title, help_) in readouts.items()
+        ),
+        words=_glossary(readouts),
     )
     curves, groups = {}, {}
     for scheme in SCHEMES.values():
@@ -81,21 +103,23 @@ def live_view(
             [_css(group), list(run), closed] for group, run, closed in CURVES[scheme.name]
         ]
         groups[count] = [[_css(group), list(run)] for group, run in scheme.groups.items()]
+    scripts = (Path(__file__).with_name(f"{name.format(view=view)}.js") for name in _SCRIPTS)
     return gr.HTML(
         html_template=template,
-        js_on_load="\n".join(script.read_text(encoding="utf-8") for script in _SCRIPTS),
+        js_on_load="\n".join(script.read_text(encoding="utf-8") for script in scripts),
         server_functions=server_functions,
         apply_default_css=False,
-        kind=kind,
         settings=settings,
         curves=curves,
         groups=groups,
+        mesh={"98": face_mesh()},
         drawing={
             "rim": f"rgba{(*RIM_COLOR, 0.85)}",
             "axes": [f"rgb{color}" for color in AXIS_COLORS],
             "eye_distance_per_spread": EYE_DISTANCE_PER_SPREAD,
         },
         elem_id=f"{kind}-view",
+        **properties,
     )
 
 
@@ -107,6 +131,50 @@ def settings_script(kind: str, names: Sequence[str]) -> str:
         "(name, index) => [name, values[index]])); "
         f"window.dispatchEvent(new CustomEvent('pfld-settings', {{detail: {json.dumps(kind)}}})); }}"
     )
+
+
+@lru_cache
+def face_mesh() -> list[tuple[int, int]]:
+    """Edges between the 98 points: the Delaunay triangulation of the averaged frontal face."""
+    points = head_points()[:, :2].astype(np.float32) * 10
+    left, top = np.floor(points.min(axis=0)).astype(int) - 1
+    right, bottom = np.ceil(points.max(axis=0)).astype(int) + 1
+    plane = cv2.Subdiv2D()
+    plane.initDelaunay((int(left), int(top), int(right - left), int(bottom - top)))
+    for x, y in points.tolist():
+        plane.insert((x, y))
+    ends = np.asarray(plane.getEdgeList()).reshape(-1, 2, 2)
+    apart = np.linalg.norm(ends[:, :, None] - points, axis=-1)
+    pairs = apart.argmin(axis=-1)[(apart.min(axis=-1) < 1e-3).all(axis=1)]  # not those to the frame
+    return sorted({(int(min(pair)), int(max(pair))) for pair in pairs})
+
+
+def color_legend() -> str:
+    """The colours of facial parts."""
+    names = {"contour": "jaw", "brows": "brows", "nose": "nose", "eyes": "eyes", "mouth": "mouth"}
+    items = "".join(
+        f'<span><i style="background:{_css(group)}"></i>{names.get(group, group)}</span>'
+        for group in GROUP_COLORS
+    )
+    return f'<p class="pf-legend" aria-label="Colours of facial parts">{items}</p>'
+
+
+def _glossary(readouts: dict[str, tuple[str, str]]) -> str:
+    words = {title: text for title, text in readouts.values() if text} | _WORDS
+    rows = "".join(f"<dt>{word}</dt><dd>{text}</dd>" for word, text in words.items())
+    return f'<details class="pf-words"><summary>What do these words mean?</summary><dl>{rows}</dl></details>'
+
+
+_WORDS = {
+    "Train-time": "The network as it is trained: each block has several branches side by side.",
+    "Re-parameterized": "The branches are added into one convolution, which gives the same points.",
+    "Multiplications": "Multiply-and-add steps for one face.",
+    "p95": "95 of 100 frames took at most that long.",
+    "PyTorch, ONNX Runtime, OpenVINO": "Programs that compute a network. They differ in speed.",
+    "int8": "Numbers of 8 bits in place of 32: faster on many processors, points a little less exact.",
+    "Quality": "How probable it is that the points are good: errors under a tenth of the distance of the "
+    "eyes' outer corners.",
+}
 
 
 def _css(group: str) -> str:

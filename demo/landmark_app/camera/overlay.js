@@ -2,33 +2,40 @@
 
 const curves = props.curves; // per number of points: [color, indices, closed]
 const groups = props.groups; // per number of points: [color, indices]
+const mesh = props.mesh; // per number of points: pairs of points that an edge joins
 const RIM = props.drawing.rim;
 const AXIS_COLORS = props.drawing.axes;
 
-function draw(canvas, picture, faces) {
+const MESH_COLOR = "rgb(200 240 255 / 75%)";
+
+function fitTo(canvas, width, height) {
+  if (canvas.width === width && canvas.height === height) return;
+  canvas.width = width;
+  canvas.height = height;
+}
+
+// Draws the picture and its faces. options: show, a list of what is drawn, and width, a factor of lines.
+function draw(canvas, picture, faces, options) {
   const { width, height } = picture;
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
+  fitTo(canvas, width, height);
   const context = canvas.getContext("2d");
   const flip = mirror.checked;
   context.setTransform(flip ? -1 : 1, 0, 0, 1, flip ? width : 0, 0);
   context.drawImage(picture, 0, 0);
   context.setTransform(1, 0, 0, 1, 0, 0);
-  const wanted = new Set(settings().show || []);
+  const wanted = new Set(options.show || []);
   context.lineJoin = context.lineCap = "round";
-  for (const face of [...faces].reverse()) drawFace(context, face, wanted, (x) => (flip ? width - x : x));
+  for (const face of [...faces].reverse()) drawFace(context, face, wanted, (x) => (flip ? width - x : x), options.width || 1);
 }
 
-function drawFace(context, face, wanted, at) {
+function drawFace(context, face, wanted, at, factor) {
   const points = [];
   for (let i = 0; i < face.points.length; i += 2) points.push([at(face.points[i]), face.points[i + 1]]);
   const count = points.length;
   const middle = points.reduce((sum, [x, y]) => [sum[0] + x / count, sum[1] + y / count], [0, 0]);
   const spread = points.reduce((sum, [x, y]) => sum + (x - middle[0]) ** 2 + (y - middle[1]) ** 2, 0) / count;
   const size = props.drawing.eye_distance_per_spread * Math.sqrt(spread); // about the distance of the outer eye corners
-  const thin = Math.max(1, size / 70);
+  const thin = factor * Math.max(1, size / 70);
   const stroke = (path, color, width) => {
     context.strokeStyle = RIM;
     context.lineWidth = width + 2;
@@ -42,6 +49,16 @@ function drawFace(context, face, wanted, at) {
     const [x0, y0, x1, y1] = face.box;
     path.rect(Math.min(at(x0), at(x1)), y0, x1 - x0, y1 - y0);
     stroke(path, "#fff", thin);
+  }
+  if (wanted.has("mesh")) {
+    const path = new Path2D();
+    for (const [start, end] of mesh[count] || []) {
+      path.moveTo(...points[start]);
+      path.lineTo(...points[end]);
+    }
+    context.strokeStyle = MESH_COLOR;
+    context.lineWidth = 0.6 * thin;
+    context.stroke(path);
   }
   const sureness = wanted.has("uncertainty") ? face.sureness : null;
   if (wanted.has("contours") && sureness)
@@ -64,7 +81,7 @@ function drawFace(context, face, wanted, at) {
       stroke(path, color, thin);
     }
   if (wanted.has("points")) {
-    const whole = Math.max(1.2, size / 56);
+    const whole = factor * Math.max(1.2, size / 56);
     for (const [color, indices] of groups[count] || []) {
       const path = new Path2D();
       for (const index of indices) {

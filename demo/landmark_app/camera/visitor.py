@@ -53,9 +53,11 @@ class Visitor:
         time_s: When the last frame was taken, in seconds.
         network_s: Seconds the network computed for it.
         jitter: Flicker of the largest face, a fraction of its size.
+        second_first: Of two networks that are compared, which one ran first on the last frame.
     """
 
     def __init__(self) -> None:
+        self.second_first = False
         self.lock = threading.Lock()
         self.forget()
 

@@ -52,7 +52,8 @@ class VideoReport:
         latencies_ms: Time for finding and tracking the faces of each frame.
         faces: Faces of each frame.
         seconds: Time since the start, with reading, drawing and writing.
-        video, table: The annotated copy and the CSV table; None before the end.
+        video, table, data: The annotated copy, the CSV table, and JSON with a line for each frame; None
+            before the end.
         problem: What was wrong with the file, if only a part could be read; else empty.
     """
 
@@ -63,6 +64,7 @@ class VideoReport:
     seconds: float = 0.0
     video: Path | None = None
     table: Path | None = None
+    data: Path | None = None
     problem: str = ""
 
     def main_face(self) -> tuple[list[float], list[Face]]:
@@ -138,9 +140,10 @@ def _process(
     )
     num_landmarks = models.backend(choice).metadata.num_landmarks
     start = told = time.perf_counter()
-    video, table = own / "landmarks.mp4", own / "landmarks.csv"
+    video, table, data = (own / f"landmarks{ending}" for ending in (".mp4", ".csv", ".jsonl"))
     with (
         open(table, "w", newline="", encoding="utf-8") as rows_file,
+        open(data, "w", newline="", encoding="utf-8") as lines_file,
         VideoWriter(video, reader.size_hw, reader.rate, sound_of=reader.path) as writer,
     ):
         rows = csv.writer(rows_file)
@@ -157,6 +160,7 @@ def _process(
             size_hw = size_hw_of(frame)
             line = json_line("video", faces, size_hw, frame=index, time_s=time_s)
             rows.writerows(csv_rows(line))
+            lines_file.write(line + "\n")
             draw = partial(options.drawing, faces=faces, copy=False)
             writer.write(frame, time_s, draw)
             now = time.perf_counter()
@@ -167,5 +171,6 @@ def _process(
         report.problem = (
             f"The file is damaged: {reader.num_read} of {reader.num_frames} frames could be read."
         )
-    report.video, report.table, report.seconds = video, table, time.perf_counter() - start
+    report.video, report.table, report.data = video, table, data
+    report.seconds = time.perf_counter() - start
     yield report

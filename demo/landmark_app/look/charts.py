@@ -12,6 +12,8 @@ _WIDTH, _HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 34
 _MOST_POINTS = 600  # of a line; more would be closer than a pixel
 _BAR = 30  # height of a bar with its gap
+_GROUP_GAP = 10  # more, between groups of bars
+_LETTER = 7.2  # width of a letter of labels, at most
 
 
 def line_chart(
@@ -60,21 +62,28 @@ def line_chart(
 
 
 def bar_chart(title: str, bars: Mapping[str, float], *, unit: str, digits: int = 1) -> str:
-    """An SVG chart with a bar and its value for each name; empty text without any."""
+    """An SVG chart with a bar and its value for each name; empty text without any.
+
+    Names that start alike, up to a " · ", stand together.
+    """
     if not bars:
         return ""
     top = max(max(bars.values()), 1e-12)
-    left, room = 200, _WIDTH - 200 - 90
-    parts = []
-    for index, (name, value) in enumerate(bars.items()):
-        y, length = index * _BAR + 6, max(room * value / top, 2)
-        middle = y + 14
+    left = min(max(len(name) for name in bars) * _LETTER + 20, _WIDTH // 2)
+    room = _WIDTH - left - 70
+    parts, y, group = [], 0, ""
+    for name, value in bars.items():
+        start = name.partition(" · ")[0]
+        y += _GROUP_GAP if group and start != group else 0
+        group = start
+        length, middle = max(room * value / top, 2), y + 20
         parts.append(f'<text x="{left - 10}" y="{middle}" text-anchor="end">{escape(name)}</text>')
         parts.append(
-            f'<rect class="pf-bar-fill" x="{left}" y="{y}" width="{length:.1f}" height="18" rx="4"/>'
+            f'<rect class="pf-bar-fill" x="{left}" y="{y + 6}" width="{length:.1f}" height="18" rx="4"/>'
         )
         parts.append(f'<text x="{left + length + 8:.1f}" y="{middle}">{value:.{digits}f}</text>')
-    return _figure(title, unit, "", parts, len(bars) * _BAR + 10)
+        y += _BAR
+    return _figure(title, unit, "", parts, y + 10)
 
 
 def progress_bar(text: str, done: int, total: int | None) -> str:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from landmark_app.benchmark.measure import BenchmarkReport
-from landmark_app.comparison import Comparison
-from landmark_app.model_facts import ModelFacts
+from landmark_app.models import Choice
 from pfld.runtime.face import Face
 
-# Rows of a comparison: names that readout.js uses, and titles.
-FACT_ROWS = {"parameters": "Parameters", "macs": "Multiplications", "file": "Weight file"}
-LATENCY_ROWS = {
-    "latency": "Network, median",
-    "p95": "Network, p95",
-    "fps": "Frames/s, network alone",
+_FACE_HEADS = {
+    "Face": "As numbered in the picture with “Face and quality”; largest first.",
+    "Sure": "How sure the detector is that this is a face.",
+    "Quality": "How likely the points' error is under 10 % of the distance of the outer eye corners.",
+    "Yaw": "Head turned to a side.",
+    "Pitch": "Head raised or lowered.",
+    "Roll": "Head tilted.",
+    "Eyes open": "Lid distance over eye width: about 0.3 open, 0.1 closed. Left in the picture first.",
+    "Mouth open": "Distance of the inner lips over the mouth's width; 0 for a closed mouth.",
 }
-PAIR_ROWS = {
-    "speedup": "Speed-up",
-    "largest": "Largest difference",
-    "mean": "Mean difference",
+_BENCHMARK_HEADS = {
+    "Network and mode": "Train-time runs every branch, Re-parameterized runs them folded into one.",
+    "p50": "Median time for one face: half of the calls took longer.",
+    "p95": "95 of 100 calls took no longer.",
+    "Faces/s": "In batches of 8.",
+    "Parameters": "Numbers that the network has learnt.",
+    "Multiplications": "For one face.",
+    "File": "Weight file. A re-parameterized network is made from the train-time file when it is loaded.",
+    "Memory": "Largest amount of a process that only runs this network.",
+    "Off by": "Largest distance from the train-time network's points on noise, where int8 differs most.",
 }
 
 
@@ -31,11 +39,10 @@ def notice(text: str, kind: str = "info") -> str:
 
 def face_table(faces: Sequence[Face], *, most: int = 24) -> str:
     """A row for each face in the given order, for the first ``most`` of them."""
-    heads = ("Face", "Sure", "Quality", "Yaw", "Pitch", "Roll", "Eyes open", "Mouth open")
     rows = []
     for number, face in enumerate(faces[:most], 1):
         try:
-            angles = [f"{angle:.0f}°" for angle in face.pose]
+            angles = [degrees(angle) for angle in face.pose]
         except ValueError:  # points in one place or on one line have no pose
             angles = ["–"] * 3
         shares = [f"{100 * value:.0f} %" for value in (face.score, face.quality)]
@@ -48,97 +55,58 @@ def face_table(faces: Sequence[Face], *, most: int = 24) -> str:
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     more = len(faces) - most
     foot = f"<p>{more} more faces are in the files.</p>" if more > 0 else ""
-    head = "".join(f'<th scope="col">{title}</th>' for title in heads)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        f'<div class="pf-scroll"><table class="pf-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{foot}"
-    )
+    return table(_FACE_HEADS, rows, "Faces") + foot
 
 
-def pair_table(
-    titles: tuple[str, str], values: Mapping[str, tuple[str, str] | str] | None = None
-) -> str:
-    """Two networks side by side; cells without a value are filled in by readout.js.
+def table(heads: Mapping[str, str], rows: Sequence[str], label: str, kind: str = "") -> str:
+    """An HTML table that scrolls sideways where it is too wide, with a line below that explains its columns.
 
     Args:
-        titles: Names of the two networks.
-        values: Two texts for each of FACT_ROWS and LATENCY_ROWS, one for each of PAIR_ROWS.
+        heads: Titles of columns, and what they mean; HTML is escaped.
+        rows: HTML of the cells of each row.
+        label: Name of the table for screen readers.
+        kind: Further CSS classes.
     """
-    values = values or {}
-    lines = []
-    for name, title in (FACT_ROWS | LATENCY_ROWS).items():
-        cells = "".join(
-            f'<td data-cell="{name}-{side}">{escape(text)}</td>'
-            for side, text in enumerate(values.get(name, ("–", "–")))
-        )
-        lines.append(f'<tr><th scope="row">{title}</th>{cells}</tr>')
-    for name, title in PAIR_ROWS.items():
-        text = escape(str(values.get(name, "–")))
-        lines.append(
-            f'<tr><th scope="row">{title}</th><td colspan="2" data-cell="{name}">{text}</td></tr>'
-        )
-    heads = "".join(
-        f'<th scope="col" data-cell="name-{side}">{escape(title)}</th>'
-        for side, title in enumerate(titles)
+    head = "".join(
+        f'<th scope="col" title="{escape(words)}">{escape(title)}</th>'
+        for title, words in heads.items()
     )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    words = "".join(
+        f"<dt>{escape(title)}</dt><dd>{escape(words)}</dd>"
+        for title, words in heads.items()
+        if words
+    )
+    help_ = f'<details class="pf-help"><summary>What the columns mean</summary><dl>{words}</dl></details>'
     return (
-        '<div class="pf-scroll"><table class="pf-table pf-pairs"><thead><tr><td></td>'
-        f"{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="pf-scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f'<table class="pf-table {kind}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{help_ if words else ''}"
     )
 
 
-def pair_values(
-    facts: tuple[ModelFacts, ModelFacts], result: Comparison
-) -> dict[str, tuple[str, str] | str]:
-    """Texts for :func:`pair_table` from a comparison on a photo."""
-    own = [fact_texts(fact) for fact in facts]
-    measured = len(result.first) > 0
-
-    def both(text: Callable[[float], str]) -> tuple[str, str]:
-        return (text(result.first_s), text(result.second_s)) if measured else ("–", "–")
-
-    return {
-        **{name: (own[0][name], own[1][name]) for name in FACT_ROWS},
-        "latency": both(lambda seconds: f"{1000 * seconds:.1f} ms"),
-        "p95": ("–", "–"),
-        "fps": both(lambda seconds: f"{1 / seconds:.0f}"),
-        "speedup": f"{result.speed_up:.1f} ×" if measured else "–",
-        "largest": pixels(result.largest_px),
-        "mean": pixels(result.mean_px),
-    }
-
-
-def fact_texts(facts: ModelFacts) -> dict[str, str]:
-    """Texts for a network's size, by the names of FACT_ROWS."""
-    return {
-        "parameters": f"{facts.parameters / 1e6:.2f} million",
-        "macs": f"{facts.macs / 1e6:.0f} million",
-        "file": f"{facts.file_bytes / 1e6:.1f} MB",
-    }
+def degrees(angle: float) -> str:
+    """Text for an angle, rounded, with a true minus sign."""
+    return f"{round(angle)}°".replace("-", "−")
 
 
 def pixels(value: float | None) -> str:
-    """Text for a distance in pixels; small ones in scientific notation, "–" for None."""
+    """Text for a distance in pixels; "–" for None."""
     if value is None:
         return "–"
-    return f"{value:.2f} px" if value >= 0.01 or value == 0 else f"{value:.0e} px"
-
-
-def benchmark_table(report: BenchmarkReport) -> str:
-    """One row per network and mode."""
-    heads = (
-        "",
-        "p50",
-        "p95",
-        "Faces/s",
-        "Parameters",
-        "Multiplications",
-        "File",
-        "Memory",
-        "Off by",
+    if value == 0:
+        return "none"
+    return (
+        f"{value:.2f} px"
+        if value >= 0.01
+        else f"{value:.3f} px"
+        if value >= 0.001
+        else "< 0.001 px"
     )
-    head = "".join(f'<th scope="col">{title}</th>' for title in heads)
+
+
+def benchmark_table(report: BenchmarkReport, titles: Mapping[Choice, str]) -> str:
+    """One row per choice, with its title."""
     rows = []
     for choice, speed in report.speeds.items():
         memory = report.memory_mib.get(choice)
@@ -153,13 +121,8 @@ def benchmark_table(report: BenchmarkReport) -> str:
             pixels(speed.difference_px),
         )
         own = "".join(f"<td>{cell}</td>" for cell in cells)
-        rows.append(f'<tr><th scope="row">{escape(str(choice))}</th>{own}</tr>')
-    return (
-        f'<div class="pf-scroll"><table class="pf-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div><p class='pf-small'>Faces/s in batches of 8. "
-        "“Off by”: largest distance from the train-time network's points on random crops, in pixels of a "
-        "112-pixel crop.</p>"
-    )
+        rows.append(f'<th scope="row">{escape(titles[choice])}</th>{own}')
+    return table(_BENCHMARK_HEADS, rows, "Measured speeds and sizes")
 
 
 def _millions(count: int | None, digits: int) -> str:

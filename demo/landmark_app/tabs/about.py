@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from landmark_app.models import Models
+from landmark_app.tabs.controls import mode_choices
 
 _CONVOLUTIONS = 6
 _ROW = 30
@@ -156,7 +157,7 @@ def _card(models: Models, network: str) -> str:
         return f'<tr>{name}<td colspan="{4 + len(_METRICS)}">{escape(str(error))}</td></tr>'
     preprocessing, size = metadata.preprocessing, metadata.preprocessing.input_size
     facts = (
-        ", ".join(models.modes(network)),
+        ", ".join(title for title, _ in mode_choices(models, network)),
         f"{size} × {size} pixels, {preprocessing.crop_scale:g} × the face, "
         f"{preprocessing.channel_order.upper()}",
         metadata.training_data,

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from landmark_app.benchmark.measure import BenchmarkReport, on_benchmark
+from landmark_app.benchmark.measure import BenchmarkReport, on_benchmark, save_benchmark
 from landmark_app.look.charts import bar_chart, progress_bar
 from landmark_app.look.tables import benchmark_table, notice
-from landmark_app.models import Models
-from landmark_app.tabs.controls import run_on_click
+from landmark_app.models import Choice, Models
+from landmark_app.tabs.controls import downloads, run_on_click, titled_choices
 
 
-def benchmark_tab(models: Models) -> None:
+def benchmark_tab(models: Models, folder: Path) -> None:
     """Builds the tab."""
-    count = len(models.choices())
+    titles = titled_choices(models)
     invitation = (
-        f"Measures {count} combinations of network and mode, one after the other, with one thread each. "
-        "It takes a few seconds for each; stop the camera first, or it takes its share."
+        f"Measures {len(titles)} combinations of network and mode, one after the other, with one thread "
+        "each. It takes a few seconds for each; stop the camera first, or it takes its share."
     )
 
-    def measure() -> Iterator[tuple[str, str]]:
-        for report in on_benchmark(models):
-            yield _status(report), _results(report)
+    def measure() -> Iterator[tuple[Any, ...]]:
+        for report in on_benchmark(models, list(titles)):
+            saved = save_benchmark(report, titles, folder) if report.speeds else [None] * 2
+            files = downloads(saved)
+            yield _if_cancelled(report), _status(report, titles), _results(report, titles), *files
 
     with gr.Row():
         start = gr.Button(
@@ -34,24 +38,32 @@ def benchmark_tab(models: Models) -> None:
             min_width=240,
             elem_id="benchmark-start",
         )
-        cancel = gr.Button("Cancel", scale=0, min_width=120, elem_id="benchmark-cancel")
+        cancel = gr.Button(
+            "Cancel", scale=0, min_width=120, interactive=False, elem_id="benchmark-cancel"
+        )
     status = gr.HTML(notice(invitation), elem_id="benchmark-status")
-    results = gr.HTML(elem_id="benchmark-results")
-    run_on_click(
-        start,
-        cancel,
-        measure,
-        None,
-        [status, results],
-        cancelled="Cancelled. What was measured stays.",
-        concurrency_limit=1,
-    )
+    results = gr.HTML(elem_id="benchmark-results", apply_default_css=False)
+    with gr.Row():
+        table = gr.DownloadButton("Download CSV", interactive=False, elem_id="benchmark-csv")
+        data = gr.DownloadButton("Download JSON", interactive=False, elem_id="benchmark-json")
+    run_on_click(start, cancel, measure, None, [status, results, table, data], concurrency_limit=1)
 
 
-def _status(report: BenchmarkReport) -> str:
+def _if_cancelled(report: BenchmarkReport) -> str:
+    measured = len(report.speeds)
+    if not measured:
+        return "Cancelled. Nothing was measured yet."
+    return f"Cancelled. {measured} of {report.total} measured; the results stay below."
+
+
+def _status(report: BenchmarkReport, titles: Mapping[Choice, str]) -> str:
     if report.current:
+        left = ""
+        if report.done:
+            seconds = report.seconds / report.done * (report.total - report.done)
+            left = f", about {seconds:.0f} s left"
         return progress_bar(
-            f"Measuring {report.current} ({report.done + 1} of {report.total})",
+            f"Measuring {titles[report.current]} ({report.done + 1} of {report.total}{left})",
             report.done,
             report.total,
         )
@@ -60,25 +72,23 @@ def _status(report: BenchmarkReport) -> str:
     return problems + notice(f"Measured on this machine: {machine}, one thread per network.")
 
 
-def _results(report: BenchmarkReport) -> str:
+def _results(report: BenchmarkReport, titles: Mapping[Choice, str]) -> str:
     speeds = report.speeds
     if not speeds:
         return ""
     return (
-        bar_chart(
-            "Latency", {str(c): s.p50_ms for c, s in speeds.items()}, unit="ms per face, median"
-        )
+        '<div class="pf-charts">'
         + bar_chart(
-            "Parameters",
-            {str(c): s.parameters / 1e6 for c, s in speeds.items() if s.parameters},
-            unit="million",
-            digits=2,
+            "Latency",
+            {titles[c]: s.p50_ms for c, s in speeds.items()},
+            unit="ms per face, median",
         )
         + bar_chart(
             "Memory",
-            {str(c): mib for c, mib in report.memory_mib.items()},
+            {titles[c]: mib for c, mib in report.memory_mib.items()},
             unit="MiB, of a process that does nothing else",
             digits=0,
         )
-        + benchmark_table(report)
+        + "</div>"
+        + benchmark_table(report, titles)
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import gradio as gr
 
+from landmark_app.camera.fold_facts import has_branches
+from landmark_app.look.charts import progress_bar
 from landmark_app.look.tables import notice
-from landmark_app.models import MODE_TITLES, Models
+from landmark_app.models import MODE_TITLES, Choice, Models
 
 SHOWN = (
     ("Contours", "contours"),
@@ -36,13 +39,10 @@ def network_and_mode(models: Models) -> tuple[gr.Radio, gr.Radio]:
         mode_choices(models, default.network),
         value=default.mode,
         label="Mode",
-        info="Train-time runs every branch; the others run them folded into one.",
+        info=_mode_info(models, default.network),
     )
     network.input(
-        lambda name, current: gr.Radio(
-            choices=mode_choices(models, name),
-            value=current if current in models.modes(name) else models.modes(name)[-1],
-        ),
+        lambda name, current: _modes_of(models, name, current),
         [network, mode],
         mode,
         show_progress="hidden",
@@ -52,9 +52,45 @@ def network_and_mode(models: Models) -> tuple[gr.Radio, gr.Radio]:
     return network, mode
 
 
+def _modes_of(models: Models, network: str, current: str) -> gr.Radio:
+    """The radio buttons for a network's modes; the current one stays chosen where it is offered."""
+    choices = mode_choices(models, network)
+    values = [value for _, value in choices]
+    value = current if current in values else values[-1] if values else None
+    return gr.Radio(choices=choices, value=value, info=_mode_info(models, network))
+
+
+def _mode_info(models: Models, network: str) -> str:
+    if not _folds(models, network):
+        return "This network has no branches to fold."
+    return "Train-time runs every branch; the others run them folded into one."
+
+
 def mode_choices(models: Models, network: str) -> list[tuple[str, str]]:
-    """Titles and names of a network's modes."""
-    return [(MODE_TITLES[mode], mode) for mode in models.modes(network)]
+    """Titles and names of a network's modes; one without branches has a single form in PyTorch."""
+    modes = models.modes(network)
+    if _folds(models, network):
+        return [(MODE_TITLES[mode], mode) for mode in modes]
+    if "reparameterized" in modes:
+        modes = tuple(mode for mode in modes if mode != "train-time")
+    in_pytorch = dict.fromkeys(("train-time", "reparameterized"), "PyTorch")
+    return [((MODE_TITLES | in_pytorch)[mode], mode) for mode in modes]
+
+
+def titled_choices(models: Models) -> dict[Choice, str]:
+    """Titles of all choices that differ, such as "ghostone · ONNX int8", network by network."""
+    return {
+        Choice(network, mode): f"{network} · {title}"
+        for network in models.networks
+        for title, mode in mode_choices(models, network)
+    }
+
+
+def _folds(models: Models, network: str) -> bool:
+    try:
+        return has_branches(models, network)
+    except (ValueError, OSError):  # unknown: its modes are offered as they are
+        return True
 
 
 def downloads(files: Sequence[Path | None]) -> list[gr.DownloadButton]:
@@ -68,32 +104,84 @@ def downloads(files: Sequence[Path | None]) -> list[gr.DownloadButton]:
 def run_on_click(
     start: gr.Button,
     cancel: gr.Button,
-    work: Callable[..., Any],
+    work: Callable[..., Iterator[tuple[Any, ...]]],
     inputs: Sequence[gr.components.Component] | None,
     outputs: Sequence[gr.components.Component],
-    *,
-    cancelled: str,
     **limits: Any,
 ) -> None:
-    """Makes one button start a long task and another cancel it.
+    """Makes one button start a long task and another, usable while it runs, cancel it.
 
     Args:
-        work: The task; takes the values of ``inputs`` and returns those of ``outputs``.
+        work: The task; takes the values of ``inputs``. It yields what cancelling at that time means to the
+            visitor, followed by values of ``outputs``.
         outputs: The first of them is a status.
-        cancelled: Shown as status once the task is cancelled.
         limits: Concurrency options of Gradio's events.
     """
+    if_cancelled = gr.State("")  # a text while the task runs
+    buttons = [start, cancel, if_cancelled]
+
+    @wraps(work)
+    def steps(*values: Any) -> Iterator[tuple[Any, ...]]:
+        yield from watched(work(*values), len(outputs))
+
     run = start.click(
-        work, inputs, outputs, show_progress="hidden", api_visibility="private", **limits
+        lambda: (progress_bar("Waiting for a free place …", 0, None), *switched("Cancelled.")),
+        None,
+        [outputs[0], *buttons],
+        show_progress="hidden",
+        queue=False,
+        api_visibility="private",
+    ).then(
+        steps,
+        inputs,
+        [*outputs, *buttons],
+        show_progress="hidden",
+        api_visibility="private",
+        **limits,
     )
     cancel.click(
-        lambda: notice(cancelled),
-        None,
-        outputs[0],
+        cancelled,
+        if_cancelled,
+        [outputs[0], *buttons],
         cancels=[run],
+        show_progress="hidden",
         queue=False,
         api_visibility="private",
     )
+
+
+def watched(steps: Iterator[tuple[Any, ...]], num_outputs: int) -> Iterator[tuple[Any, ...]]:
+    """The values of a task's outputs and buttons, from the task; at its end, or failure, it can start anew.
+
+    Args:
+        steps: As ``work`` of :func:`run_on_click` yields them.
+        num_outputs: How many outputs the task has.
+    """
+    idle = (*[gr.skip()] * num_outputs, *switched(""))
+    try:
+        for if_cancelled, *values in steps:
+            yield *values, gr.skip(), gr.skip(), if_cancelled
+    except Exception:
+        yield idle
+        raise
+    finally:
+        close = getattr(steps, "close", None)
+        if close is not None:
+            close()
+    yield idle
+
+
+def switched(if_cancelled: str) -> tuple[gr.Button, gr.Button, str]:
+    """Start, cancel and what cancelling means: while a task runs that is a text, else empty."""
+    runs = bool(if_cancelled)
+    return gr.Button(interactive=not runs), gr.Button(interactive=runs), if_cancelled
+
+
+def cancelled(if_cancelled: str) -> tuple[Any, ...]:
+    """Status and buttons after a cancellation; nothing changes if the task has ended in the meantime."""
+    if not if_cancelled:
+        return tuple([gr.skip()] * 4)
+    return notice(if_cancelled), *switched("")
 
 
 def run_on_change(

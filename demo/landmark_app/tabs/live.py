@@ -1,7 +1,8 @@
-"""The Live tab: landmarks drawn on the camera's picture."""
+"""The Live tab: landmarks drawn on the camera's picture, and what re-parameterizing changes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -9,55 +10,114 @@ from gradio.data_classes import DataWithFiles
 
 from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer
-from landmark_app.camera.follow import MOST_FACES, on_frame
-from landmark_app.camera.live_view import live_view, settings_script
+from landmark_app.camera.fold_facts import form_sizes, has_branches, points_apart
+from landmark_app.camera.follow import on_frame
+from landmark_app.camera.live_html import BUTTONS, aside_html, options_html
+from landmark_app.camera.live_view import live_view
 from landmark_app.camera.visitor import Visitor
-from landmark_app.models import Models
-from landmark_app.tabs.controls import SHOWN_AT_FIRST, Control, network_and_mode, shown
+from landmark_app.models import Choice, Models
+from landmark_app.tabs.controls import SHOWN_AT_FIRST
 from landmark_app.tabs.stream import stream_view
 
 _READOUTS = {
-    "fps": "Frames/s",
-    "network": "Network",
-    "server": "On the server",
-    "whole": "Whole frame",
-    "faces": "Faces",
-    "jitter": "Jitter",
-    "pose": "Yaw, pitch, roll",
+    "fps": ("Frames/s", "Frames shown in a second, over the last four seconds."),
+    "network": ("Network", "Time the network computes for one frame; median, and p95 below it."),
+    "server": ("In the app", "Time the app works on one frame: finding faces, network, tracking."),
+    "whole": ("Camera to screen", "From the camera's frame until it is on the screen."),
+    "faces": ("Faces", "Faces followed, and their numbers."),
+    "jitter": (
+        "Jitter",
+        "How much points tremble from frame to frame, as a share of the face's size. "
+        "Smoothing lessens it.",
+    ),
+    "yaw": ("Yaw", "Head turned to a side, in degrees."),
+    "pitch": ("Pitch", "Head raised or lowered, in degrees."),
+    "roll": ("Roll", "Head tilted, in degrees."),
 }
-_NAMES = ("network", "mode", "smoothing", "max_faces", "show")
+RUNTIMES = {
+    "reparameterized": "PyTorch",
+    "onnx": "ONNX Runtime",
+    "onnx-int8": "ONNX Runtime, int8",
+    "openvino": "OpenVINO",
+    "browser": "your browser",
+}
+_PRESETS = {"fast": "Fast", "accurate": "Accurate"}
+_FAST = "ghostone-small-heatmap"
 
 
 def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
     """Builds the tab."""
     visitor = gr.State(Visitor())
     default = models.default
+    known: dict[str, dict[str, Any]] = {}
 
     def locate(body: DataWithFiles) -> dict[str, Any]:
         return answer(page, visitor, places, body, lambda *frame: on_frame(models, *frame))
 
-    with gr.Row(equal_height=False, elem_classes="pf-split"):
-        with gr.Column(scale=3, min_width=320):
-            live_view(
-                "live",
-                panes=["your face"],
-                readouts=_READOUTS,
-                settings={
-                    "network": default.network,
-                    "mode": default.mode,
-                    "smoothing": True,
-                    "max_faces": 1,
-                    "show": SHOWN_AT_FIRST,
-                },
-                server_functions=[locate],
-            )
-        with gr.Column(scale=1, min_width=280):
-            network, mode = network_and_mode(models)
-            smoothing = gr.Checkbox(True, label="Smooth landmarks", info="Watch jitter change.")
-            max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most")
-            show = shown()
-    controls: list[Control] = [network, mode, smoothing, max_faces, show]
+    def sizes(network: str) -> dict[str, Any]:
+        return kept(network, lambda: form_sizes(models.metadata(network)))
+
+    def apart(choice: str) -> dict[str, Any]:
+        return kept(choice, lambda: points_apart(models, Choice.parse(choice)))
+
+    def kept(name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            if name not in known:
+                known[name] = find()
+            return known[name]
+        except (ValueError, OSError) as error:
+            return {"error": str(error)}
+
+    live_view(
+        "live",
+        panes=["your face"],
+        readouts=_READOUTS,
+        settings={
+            "network": default.network,
+            "runtime": default.mode if default.mode != "train-time" else "reparameterized",
+            "folded": True,
+            "smoothing": True,
+            "max_faces": 1,
+            "show": SHOWN_AT_FIRST,
+            "width": 1,
+            "camera": "",
+            "side": 640,
+        },
+        server_functions=[locate, sizes, apart],
+        above=aside_html({name: _title(models, name) for name in models.networks}, _PRESETS),
+        buttons=BUTTONS,
+        below=options_html(),
+        networks={
+            name: {"modes": models.modes(name), "folds": _folds(models, name)}
+            for name in models.networks
+        },
+        runtimes=RUNTIMES,
+        presets=_presets(models),
+    )
     with gr.Accordion("If the picture above stays empty: stream pictures instead", open=False):
-        stream_view(models, places, controls)
-    for control in controls:
-        control.change(None, controls, js=settings_script("live", _NAMES))
+        stream_view(models, places)
+
+
+def _title(models: Models, network: str) -> str:
+    """A network's name with its error on the test set, where its weights tell it."""
+    try:
+        error = models.metadata(network).metrics.get("test_nme")
+    except ValueError:  # damaged weights; the page says so once the network is chosen
+        error = None
+    return network if error is None else f"{network} · error {100 * error:.1f} %"
+
+
+def _folds(models: Models, network: str) -> bool:
+    try:
+        return has_branches(models, network)
+    except ValueError:
+        return False
+
+
+def _presets(models: Models) -> dict[str, list[str]]:
+    """Network and mode of each preset."""
+    fast = models.preferred(_FAST if _FAST in models.networks else models.default_network)
+    return {
+        "fast": [fast.network, fast.mode],
+        "accurate": [models.default.network, models.default.mode],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,61 +13,108 @@ from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer
 from landmark_app.camera.follow import MOST_FACES, on_pair_frame
 from landmark_app.camera.live_view import live_view, settings_script
+from landmark_app.camera.pair_html import (
+    SLIDER,
+    fact_texts,
+    headline,
+    pair_table,
+    photo_texts,
+    ways_html,
+)
 from landmark_app.camera.visitor import Visitor
 from landmark_app.files.photo import NO_FACE, fit, on_pair_photo
 from landmark_app.files.uploads import uploaded
-from landmark_app.look.tables import fact_texts, notice, pair_table, pair_values
+from landmark_app.look.tables import notice
 from landmark_app.model_facts import model_facts
 from landmark_app.models import Choice, Models
-from landmark_app.tabs.controls import SHOWN_AT_FIRST, Control, run_on_change, shown
+from landmark_app.tabs.controls import (
+    SHOWN_AT_FIRST,
+    Control,
+    run_on_change,
+    shown,
+    titled_choices,
+)
 from landmark_app.tabs.photo import EXAMPLES, photo_input
 from pfld.draw import Drawing
 
-_READOUTS = {"fps": "Frames/s", "whole": "Whole frame", "server": "On the server", "faces": "Faces"}
+_READOUTS = {
+    "fps": ("Frames/s", "Frames shown in a second, over the last four seconds."),
+    "whole": ("Camera to screen", "From the camera's frame until it is on the screen."),
+    "server": ("In the app", "Time the app works on one frame, with both networks."),
+    "faces": ("Faces", "Faces followed. Both networks get the same ones."),
+}
 _NAMES = ("first", "second", "max_faces", "show")
+# Takes what the visitor chose last, if it is still offered.
+_RESTORE = """(first, second) => {
+  let kept = {};
+  try { kept = JSON.parse(window.localStorage.getItem("pfld")).pair || {}; } catch { kept = {}; }
+  const offered = %s;
+  return [kept.first, kept.second].map((choice, i) => offered.includes(choice) ? choice : [first, second][i]);
+}"""
 
 
 def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -> None:
     """Builds the tab."""
     visitor = gr.State(Visitor())
     left_choice, right_choice = models.default_pair
-    titles = str(left_choice), str(right_choice)
-    choices = [str(choice) for choice in models.choices()]
+    values = str(left_choice), str(right_choice)
+    names = {str(choice): title for choice, title in titled_choices(models).items()}
+    for choice in (left_choice, right_choice):  # whatever there is to choose from
+        names.setdefault(str(choice), str(choice))
+    choices = [(title, name) for name, title in names.items()]
+    titles = names[values[0]], names[values[1]]
+    known: dict[str, dict[str, str]] = {}
 
     def locate(body: DataWithFiles) -> dict[str, Any]:
         return answer(page, visitor, places, body, lambda *frame: on_pair_frame(models, *frame))
 
     def facts(choice: str) -> dict[str, str]:
-        return fact_texts(model_facts(models.backend(Choice.parse(choice))))
+        if choice not in known:
+            parsed = Choice.parse(choice)
+            known[choice] = fact_texts(model_facts(models.backend(parsed)), parsed)
+        return known[choice]
 
     def compare_photo(
         path: str | None, first: str, second: str, show: list[str]
     ) -> tuple[Any, ...]:
-        empty = pair_table((first, second))
+        heads = names.get(first, first), names.get(second, second)
+        empty = pair_table(heads)
         if not path:
-            return None, None, notice("Choose a photo, or the example below."), empty
+            text = "Choose a photo, or the example below."
+            return None, None, None, notice(text), headline(), empty
         try:
             parsed = Choice.parse(first), Choice.parse(second)
             pair = on_pair_photo(models, uploaded(path, folder), *parsed)
             backends = models.backend(parsed[0]), models.backend(parsed[1])
             sizes = model_facts(backends[0]), model_facts(backends[1])
         except (ValueError, OSError) as error:
-            return None, None, notice(str(error), "error"), empty
+            return None, None, None, notice(str(error), "error"), headline(), empty
         drawing = Drawing.of(show)
-        pictures = [fit(drawing(pair.image_rgb, faces)) for faces in (pair.first, pair.second)]
+        left, right = (fit(drawing(pair.image_rgb, faces)) for faces in (pair.first, pair.second))
         count = len(pair.first)
-        text = f"{count} face{'s' * (count > 1)}, computed together." if count else NO_FACE
-        table = pair_table((first, second), pair_values(sizes, pair.comparison))
-        return *pictures, notice(text), table
+        text = f"{count} face{'s' * (count > 1)}: both networks got the same." if count else NO_FACE
+        texts = photo_texts(parsed, sizes, pair.comparison)
+        return (
+            (left, right),
+            gr.Image(left, label=heads[0]),
+            gr.Image(right, label=heads[1]),
+            notice(text),
+            headline(texts),
+            pair_table(heads, texts),
+        )
 
     with gr.Row(elem_classes="pf-split"):
-        first = gr.Dropdown(choices, value=titles[0], label="Left", filterable=False, min_width=240)
-        second = gr.Dropdown(
-            choices, value=titles[1], label="Right", filterable=False, min_width=240
+        first, second = (
+            gr.Dropdown(
+                choices,
+                value=value,
+                label=label,
+                filterable=False,
+                min_width=200,
+                elem_classes="pf-choice",
+            )
+            for value, label in zip(values, ("Left", "Right"))
         )
-        max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most (camera)")
-    with gr.Accordion("What is drawn", open=False):
-        show = shown("")
     with gr.Tabs(elem_classes="pf-subtabs"):
         with gr.Tab("Camera"):
             live_view(
@@ -74,27 +122,46 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
                 panes=titles,
                 readouts=_READOUTS,
                 settings={
-                    "first": titles[0],
-                    "second": titles[1],
+                    "first": values[0],
+                    "second": values[1],
                     "max_faces": 1,
                     "show": SHOWN_AT_FIRST,
                 },
                 server_functions=[locate, facts],
-                below=pair_table(titles),
+                titles=names,
+                above=headline() + ways_html(),
+                below=SLIDER + pair_table(titles),
+                buttons='<button type="button" class="pf-button pf-snapshot pf-while-on">'
+                "Save picture</button>",
             )
         with gr.Tab("Photo"):
+            factor = gr.HTML(headline(), elem_id="pair-factor", apply_default_css=False)
             with gr.Row(elem_classes="pf-split"):
                 photo = photo_input("pair-photo")
-                left = gr.Image(
-                    label="Left", format="jpeg", interactive=False, buttons=["fullscreen"]
-                )
-                right = gr.Image(
-                    label="Right", format="jpeg", interactive=False, buttons=["fullscreen"]
+                together = gr.ImageSlider(
+                    label="Left and right",
+                    format="jpeg",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    elem_id="pair-slider",
                 )
             gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Example")
+            with gr.Row(elem_classes="pf-split"):
+                left, right = (
+                    gr.Image(label=title, format="jpeg", interactive=False, buttons=["fullscreen"])
+                    for title in titles
+                )
             status = gr.HTML(notice("Choose a photo, or the example above."))
-            table = gr.HTML(pair_table(titles), elem_id="pair-table")
+            table = gr.HTML(pair_table(titles), elem_id="pair-table", apply_default_css=False)
+    with gr.Accordion("What is drawn, and how many faces the camera follows", open=False):
+        show = shown("")
+        max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most (camera)")
     controls: list[Control] = [first, second, max_faces, show]
     for control in controls:
         control.change(None, controls, js=settings_script("pair", _NAMES))
-    run_on_change(compare_photo, [photo, first, second, show], [left, right, status, table])
+    page.load(None, [first, second], [first, second], js=_RESTORE % json.dumps(list(names)))
+    run_on_change(
+        compare_photo,
+        [photo, first, second, show],
+        [together, left, right, status, factor, table],
+    )

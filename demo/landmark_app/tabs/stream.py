@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -16,19 +15,15 @@ from landmark_app.camera.frames import encode_frame
 from landmark_app.camera.visitor import Visitor
 from landmark_app.look.tables import notice
 from landmark_app.models import Models
-from landmark_app.tabs.controls import Control
+from landmark_app.tabs.controls import network_and_mode, shown
 from pfld.draw import Drawing
 
 _EVERY_S = 0.03  # between frames
 _TURN_S = 60  # after which a page queues again, so that other visitors get a turn
 
 
-def stream_view(models: Models, places: Admission, controls: Sequence[Control]) -> None:
-    """Adds a camera whose frames come back with faces drawn on them.
-
-    Args:
-        controls: Inputs for network, mode, smoothing, number of faces and what is drawn, in this order.
-    """
+def stream_view(models: Models, places: Admission) -> None:
+    """Adds a camera whose frames come back with faces drawn on them."""
     visitor = gr.State(Visitor())
     shown_at = gr.State([])
 
@@ -36,8 +31,6 @@ def stream_view(models: Models, places: Admission, controls: Sequence[Control]) 
         frame: NDArray[np.uint8] | None,
         network: str,
         mode: str,
-        smoothing: bool,
-        max_faces: float,
         show: list[str],
         visitor: Visitor,
         shown_at: list[float],
@@ -45,12 +38,7 @@ def stream_view(models: Models, places: Admission, controls: Sequence[Control]) 
     ) -> tuple[Any, ...]:
         if frame is None:
             return *[gr.skip()] * 2, visitor, shown_at
-        settings = {
-            "network": network,
-            "mode": mode,
-            "smoothing": smoothing,
-            "max_faces": max_faces,
-        }
+        settings = {"network": network, "mode": mode}
         now = time.monotonic()
         try:
             places.enter(str(request.session_hash))
@@ -69,6 +57,8 @@ def stream_view(models: Models, places: Admission, controls: Sequence[Control]) 
         )
         return encode_frame(drawn), notice(text), visitor, shown_at
 
+    network, mode = network_and_mode(models)
+    show = shown()
     with gr.Row():
         camera = gr.Image(
             label="Camera",
@@ -88,7 +78,7 @@ def stream_view(models: Models, places: Admission, controls: Sequence[Control]) 
     status = gr.HTML(notice("Start the camera in the left picture."), elem_id="stream-status")
     camera.stream(
         look,
-        [camera, *controls, visitor, shown_at],
+        [camera, network, mode, show, visitor, shown_at],
         [drawn, status, visitor, shown_at],
         stream_every=_EVERY_S,
         time_limit=_TURN_S,

@@ -1,4 +1,4 @@
-"""The Video tab: finds faces in a video, with an annotated copy and a CSV table to download."""
+"""The Video tab: finds faces in a video, with an annotated copy, CSV and JSON to download."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import gradio as gr
 
 from landmark_app.camera.follow import MOST_FACES
+from landmark_app.files.freed import free_memory
 from landmark_app.files.uploads import uploaded
 from landmark_app.files.video import VideoOptions, VideoReport, on_video
 from landmark_app.look.charts import line_chart, progress_bar
+from landmark_app.look.snippets import video_snippet
 from landmark_app.look.tables import notice
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.controls import downloads, network_and_mode, run_on_click, shown
@@ -20,7 +22,10 @@ from pfld.draw import Drawing
 
 def video_tab(models: Models, folder: Path, max_s: float) -> None:
     """Builds the tab."""
-    invitation = notice(f"Choose a video of up to {max_s:.0f} seconds, then press Find faces.")
+    invitation = notice(
+        f"Choose a video of up to {max_s:.0f} seconds, then press Find faces. "
+        "The copy is an MP4 file with the video's sound."
+    )
 
     def process(
         path: str | None,
@@ -31,47 +36,74 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
         show: list[str],
     ) -> Iterator[tuple[Any, ...]]:
         if not path:
-            yield notice("Choose a video first.", "error"), None, "", *downloads([None] * 2)
+            yield "", notice("Choose a video first.", "error"), *_nothing()
             return
         options = VideoOptions(max_s, int(max_faces), bool(smoothing), Drawing.of(show))
+        said = "Cancelled. Nothing was kept."
         try:
-            yield progress_bar("Opening the video …", 0, None), None, "", *downloads([None] * 2)
+            yield said, progress_bar("Opening the video …", 0, None), *_nothing()
             own = uploaded(path, folder)
             for report in on_video(models, own, Choice(network, mode), folder, options):
-                yield _progress(report), *[gr.skip()] * 4
+                yield said, _progress(report), *[gr.skip()] * 5
         except (ValueError, OSError) as error:
-            yield notice(str(error), "error"), None, "", *downloads([None] * 2)
+            yield "", notice(str(error), "error"), *_nothing()
             return
-        files = downloads([report.video, report.table])
-        yield _summary(report), str(report.video), _charts(report), *files
+        finally:
+            free_memory()
+        files = downloads([report.video, report.table, report.data])
+        yield "", _summary(report), str(report.video), _charts(report), *files
 
-    with gr.Row(equal_height=False, elem_classes="pf-split"):
-        with gr.Column(scale=1, min_width=280):
+    with gr.Row(equal_height=False, elem_classes="pf-split pf-files"):
+        with gr.Column(scale=1, min_width=280, elem_classes="pf-input"):
             # gr.Video would refuse videos that browsers cannot play but VideoReader can read.
-            video = gr.File(label="Video", file_types=["video"], elem_id="video-in")
+            video = gr.File(label="Video", file_types=["video"], elem_id="video-in", height=160)
+            with gr.Row():
+                start = gr.Button("Find faces", variant="primary", elem_id="video-start")
+                cancel = gr.Button("Cancel", interactive=False, elem_id="video-cancel")
+        with gr.Column(scale=2, min_width=320, elem_classes="pf-result"):
+            status = gr.HTML(invitation, elem_id="video-status", apply_default_css=False)
+            result = gr.Video(
+                label="Landmarks", interactive=False, elem_id="video-out", elem_classes="pf-video"
+            )
+            with gr.Row(elem_classes="pf-downloads"):
+                copy, table, data = (
+                    gr.DownloadButton(f"Download {kind}", interactive=False, elem_id=name)
+                    for kind, name in (
+                        ("video", "video-copy"),
+                        ("CSV", "video-table"),
+                        ("JSON", "video-json"),
+                    )
+                )
+            charts = gr.HTML(elem_id="video-charts", apply_default_css=False)
+        with gr.Column(scale=1, min_width=280, elem_classes="pf-settings"):
             network, mode = network_and_mode(models)
             smoothing = gr.Checkbox(True, label="Smooth landmarks")
             max_faces = gr.Slider(1, MOST_FACES, value=4, step=1, label="Faces at most")
             show = shown()
-            with gr.Row():
-                start = gr.Button("Find faces", variant="primary", elem_id="video-start")
-                cancel = gr.Button("Cancel", elem_id="video-cancel")
-        with gr.Column(scale=2, min_width=320):
-            status = gr.HTML(invitation, elem_id="video-status")
-            result = gr.Video(label="Landmarks", interactive=False, elem_id="video-out")
-            with gr.Row():
-                copy = gr.DownloadButton("Download video", interactive=False, elem_id="video-copy")
-                table = gr.DownloadButton("Download CSV", interactive=False, elem_id="video-table")
-            charts = gr.HTML(elem_id="video-charts")
+            with gr.Accordion("Python code for this", open=False):
+                code = gr.HTML(video_snippet(models.default), apply_default_css=False)
+    for part in (network, mode):
+        part.change(
+            lambda network, mode: video_snippet(Choice(network, mode)),
+            [network, mode],
+            code,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
     run_on_click(
         start,
         cancel,
         process,
         [video, network, mode, smoothing, max_faces, show],
-        [status, result, charts, copy, table],
-        cancelled="Cancelled. Nothing was kept.",
+        [status, result, charts, copy, table, data],
         concurrency_id="jobs",
     )
+
+
+def _nothing() -> tuple[Any, ...]:
+    """Values of result, charts and downloads when there are none."""
+    return None, "", *downloads([None] * 3)
 
 
 def _progress(report: VideoReport) -> str:
@@ -86,8 +118,8 @@ def _summary(report: VideoReport) -> str:
     frames = len(report.times_s)
     with_faces = sum(bool(faces) for faces in report.faces)
     text = (
-        f"{frames} frames in {report.seconds:.1f} s ({frames / max(report.seconds, 1e-6):.0f} a "
-        f"second), {with_faces} with faces."
+        f"{frames} frames in {report.seconds:.1f} s ({frames / max(report.seconds, 1e-6):.0f} a second, "
+        f"with reading, drawing and writing the copy), {with_faces} with faces."
     )
     if not with_faces:
         text += " Faces should be lit from the front and not too small."
