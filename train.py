@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 
 from pfld.data.face_set import FaceSet
-from pfld.files import prepare_folder
+from pfld.files import prepare_folder, visible
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig, add_options, config_from
 from pfld.training.contact_sheet import save_augmented_faces, save_validation_faces
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         sheet = Path(arguments.contact_sheet) if arguments.contact_sheet else None
         return train(config, resume=arguments.resume, contact_sheet=sheet)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(visible(f"error: {error}"), file=sys.stderr)
     except RuntimeError as error:
         if not is_lost_process(error):
             raise

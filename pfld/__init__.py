@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pfld import moved
 
-if not (3, 10) <= sys.version_info[:2] <= (3, 12):
+if not (3, 10) <= sys.version_info[:2] <= (3, 13):
     raise ImportError(
-        f"pfld needs Python 3.10 to 3.12, this is {sys.version_info.major}.{sys.version_info.minor}"
+        f"pfld needs Python 3.10 to 3.13, this is {sys.version_info.major}.{sys.version_info.minor}"
     )
 
 moved.install()

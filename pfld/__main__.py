@@ -1,4 +1,4 @@
-"""The ``pfld`` command, ``python -m pfld`` as well: predict, evaluate, export, benchmark."""
+"""The ``pfld`` command, ``python -m pfld`` as well: predict, evaluate, export, benchmark, site."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 import warnings
 
 from pfld import __version__
-from pfld.commands import benchmark, evaluate, export, predict
+from pfld.commands import benchmark, evaluate, export, predict, site
+from pfld.files import visible
 
 # Modules that a base installation lacks, and the extra that installs each.
 _EXTRAS = {
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
 
     Bad input prints one line on standard error and gives status 2.
     """
-    # MediaPipe imports Matplotlib, which tells at length of a home that it cannot write into.
+    # Matplotlib tells at length of a home that it cannot write into.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files are printed in any locale.
@@ -53,7 +54,7 @@ def _run(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="pfld", description=__doc__)
     parser.add_argument("--version", action="version", version=f"pfld {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (predict, evaluate, export, benchmark):
+    for command in (predict, evaluate, export, benchmark, site):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
@@ -69,7 +70,7 @@ def _run(argv: list[str] | None) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, OSError, ImportError) as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        print("error:", visible(" ".join(str(error).split())), file=sys.stderr)
         return 2
 
 

@@ -92,7 +92,8 @@ class FaceCrop:
         import cv2
 
         shrink = self.side / size
-        source, offset = image, np.zeros(2)
+        source = image
+        offset: NDArray[np.float64] = np.zeros(2)
         if shrink > 1.5:
             # Bilinear sampling skips pixels when it shrinks a lot, so average neighbourhoods first.
             source, offset, reduce = self._reduced(image, int(min(shrink, _MOST_REDUCED)))

@@ -115,8 +115,10 @@ class MobileOneBlock(nn.Module):
         out, mean, var, count = folded_convolution(
             x, kernels, [bn.weight for bn in norms], [bn.bias for bn in norms], layer
         )
+        # One value has no variance; batch norms of plain branches raise an error for it.
+        unbiased = var * (count / (count - 1).clamp(min=1))
         with torch.no_grad():
-            _update_running_statistics_(norms, mean, var * (count / (count - 1)))
+            _update_running_statistics_(norms, mean, unbiased)
         return out
 
     def reparameterize_(self) -> None:

@@ -52,8 +52,8 @@ def add_parser(commands: Subcommands) -> None:
         "--frames",
         type=int,
         default=300,
-        help="of the face tracking benchmark, which includes MediaPipe's Face Mesh "
-        "(default 300, 0 for none)",
+        help="of the face tracking benchmark, with MediaPipe's Face Mesh where that is "
+        "installed (default 300, 0 for none)",
     )
     add_json(parser)
     parser.add_argument(

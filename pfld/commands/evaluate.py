@@ -12,7 +12,7 @@ from pfld.commands.progress import progress_bar
 from pfld.evaluation.evaluate import Evaluation, RobustnessPoint, evaluate
 from pfld.evaluation.plots import plot_evaluation
 from pfld.evaluation.protocols import PROTOCOLS
-from pfld.files import write_whole
+from pfld.files import visible, write_whole
 from pfld.plots import require_plot_suffix
 
 
@@ -112,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     for reason in evaluation.skipped:
-        print(f"skipped: {reason}", file=sys.stderr)
+        print(visible(f"skipped: {reason}"), file=sys.stderr)
     text = json.dumps(evaluation.to_json(), indent=2, allow_nan=False)
     print(format_evaluation(evaluation), file=sys.stderr if arguments.json == "-" else sys.stdout)
     if arguments.plot:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pfld.commands.arguments import Subcommands, add_channel_order
 from pfld.export.onnx import export_onnx
+from pfld.files import visible
 from pfld.weights.metadata import WeightMetadata
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
     pixels = target.with_stem(f"{target.stem}-uint8") if arguments.self_contained else None
     error_px = export_onnx(network, target, metadata, self_contained=pixels)
     for written in filter(None, (target, pixels)):
-        print(f"wrote {written}, {written.stat().st_size / 2**20:.2f} MiB")
+        print(f"wrote {visible(str(written))}, {written.stat().st_size / 2**20:.2f} MiB")
     print(f"largest difference from PyTorch {error_px:.2g} pixels of the crop")
     if crops is not None:
         _export_int8(target, crops)
@@ -74,7 +75,7 @@ def _export_int8(source: Path, crops: NDArray[np.uint8]) -> None:
 
     target = source.with_stem(f"{source.stem}-int8")
     difference = quantize_onnx(source, target, crops)
-    print(f"wrote {target}, {target.stat().st_size / 2**20:.2f} MiB")
+    print(f"wrote {visible(str(target))}, {target.stat().st_size / 2**20:.2f} MiB")
     print(
         f"int8 differs from float by {difference.mean_px:.2g} pixels of the crop in the mean, at most "
         f"{difference.largest_px:.2g}, on {difference.faces} held-out faces"

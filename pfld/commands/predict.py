@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pfld.commands.arguments import Subcommands, positive
+from pfld.files import visible
 from pfld.interruption import Interruption
 from pfld.prediction.sources import printable
 from pfld.weights.shipped import BACKENDS, DEFAULT_WEIGHTS, find_weights
@@ -51,7 +52,7 @@ def format_summary(summary: PredictionSummary) -> str:
         lines.append(f"skipped {summary.done_before} already done")
     if summary.problems:
         lines.append(f"{_counted(len(summary.problems), 'problem')} reported")
-    lines += [f"wrote {printable(path)}" for path in summary.files]
+    lines += [f"wrote {visible(printable(path))}" for path in summary.files]
     return "\n".join(lines)
 
 
@@ -190,7 +191,7 @@ def _run_on_ray(arguments: argparse.Namespace) -> int:
             min_score=arguments.min_score,
             max_faces=arguments.max_faces,
             overwrite=arguments.overwrite,
-            warn=lambda line: print(line, file=sys.stderr),
+            warn=lambda line: print(visible(line), file=sys.stderr),
         )
     except KeyboardInterrupt:
         print("interrupted; --overwrite begins anew", file=sys.stderr)
@@ -199,7 +200,7 @@ def _run_on_ray(arguments: argparse.Namespace) -> int:
     if summary.problems:
         print(f"{_counted(len(summary.problems), 'problem')} reported")
     if summary.pictures:
-        print(f"wrote {_counted(summary.faces, 'face')} to {arguments.out}")
+        print(f"wrote {_counted(summary.faces, 'face')} to {visible(arguments.out)}")
     return 1 if summary.problems else 0
 
 

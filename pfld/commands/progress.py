@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from pfld.files import visible
 from pfld.prediction.run import PredictionProgress
 from pfld.prediction.sources import Source
 
@@ -55,7 +56,7 @@ class TerminalProgress(PredictionProgress):
         self._all = self._bars.add_task("all", total=waiting, unit="files/s")
 
     def began(self, source: Source, num_frames: int | None) -> None:
-        name = source.name
+        name = visible(source.name)
         if len(name) > _NAME_LENGTH:
             name = "…" + name[1 - _NAME_LENGTH :]
         assert self._all is not None
@@ -80,7 +81,7 @@ class TerminalProgress(PredictionProgress):
         self._print(line)
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(visible(line), markup=False, soft_wrap=True)
 
 
 class _RateColumn(TextColumn):

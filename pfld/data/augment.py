@@ -8,6 +8,7 @@ the same batches for any number of processes and devices.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, fields
 
 import torch
@@ -65,9 +66,10 @@ class AugmentationConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not 0 <= getattr(self, field.name) < math.inf:
+            value = getattr(self, field.name)
+            if not 0 <= value <= sys.float_info.max:
                 raise ValueError(
-                    f"{field.name} must not be negative, got {getattr(self, field.name)}"
+                    f"{field.name} must be finite and not negative, got {str(value)[:20]}"
                 )
 
 

@@ -57,7 +57,7 @@ def equalize(
         )
 
     first = equal.graph.input[0].name
-    divisors = {first: np.ones(len(reach[first]), np.float32)}
+    divisors: dict[str, NDArray[np.float32]] = {first: np.ones(len(reach[first]), np.float32)}
     for node in equal.graph.node:
         made = node.output[0]
         if node.op_type == "Conv":
@@ -68,7 +68,7 @@ def equalize(
                 (1, -1, 1, 1) if dense else (-1, 1, 1, 1)
             )
             divisors[made] = np.ones(len(weights[kernel]), np.float32)
-            if ends_in_weights(made):
+            if readers[made] and ends_in_weights(made):
                 after = readers[made][0]
                 divisors[made] = _divisor(
                     reach[after.output[0] if after.op_type == "Relu" else made]

@@ -37,7 +37,7 @@ def take_pixels(model: onnx.ModelProto, preprocessing: Preprocessing) -> onnx.Mo
         values = numpy_helper.to_array(weights[name]) * np.asarray(factor, np.float64)
         weights[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
 
-    mean = 255 * np.array(preprocessing.mean).reshape(1, 3, 1, 1)
+    mean: NDArray[np.float64] = 255 * np.array(preprocessing.mean).reshape(1, 3, 1, 1)
     (first,) = (node for node in graph.node if "crops" in node.input)
     scale_(first.input[1], 1 / (255 * np.array(preprocessing.std).reshape(1, 3, 1, 1)))
     if preprocessing.channel_order == "bgr":

@@ -81,8 +81,7 @@ class LandmarkSmoother:
         points = np.array(landmarks, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or not len(points):
             raise ValueError(f"landmarks must have shape (L, 2), got {points.shape}")
-        if not math.isfinite(time_s):
-            raise ValueError(f"time_s must be finite, got {time_s}")
+        require_time(time_s)
         size = face_size(points) if np.isfinite(points).all() else 0.0
         if not size > 0:
             self.reset()
@@ -103,7 +102,7 @@ class LandmarkSmoother:
         self._step: NDArray[np.float64] | None = None
         self._shared_noise, self._point_noise = SHARED_NOISE[0], math.sqrt(math.prod(POINT_NOISE))
         self._shift_activity = self._turn_activity = 0.0
-        self._point_activity = np.zeros(points.shape[1])
+        self._point_activity: NDArray[np.float64] = np.zeros(points.shape[1])
 
     def _follow(self, points: NDArray[np.float64], time_s: float, size: float) -> None:
         assert self._smooth is not None
@@ -215,3 +214,16 @@ def _median(values: NDArray[np.float64]) -> float:
 
 def _within(value: float, limits: tuple[float, float]) -> float:
     return min(max(value, limits[0]), limits[1])
+
+
+def require_time(time_s: float) -> None:
+    """Raises ValueError for a time that is not finite, TypeError for what is no number."""
+    try:
+        if math.isfinite(time_s):
+            return
+        said = str(time_s)
+    except OverflowError:
+        said = "a number too large for a float"
+    except TypeError:
+        raise TypeError(f"time_s must be a number, got {type(time_s).__name__}") from None
+    raise ValueError(f"time_s must be finite, got {said}")

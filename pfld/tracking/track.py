@@ -80,7 +80,7 @@ class Track:
         self.score, self.quality, self.usual_quality = score, quality, quality
         self.uncertainty = np.full(len(landmarks), np.nan, np.float32)
         self.time_s = time_s
-        self.velocity = np.zeros(2)
+        self.velocity: NDArray[np.float64] = np.zeros(2)
         self.bad_frames = self.unconfirmed = 0
         self.claim: Claim | None = None
         self.meets = False
@@ -135,7 +135,7 @@ class Track:
 
     def note_look(self, look: NDArray[np.float32]) -> None:
         """Averages the look over the last few detections."""
-        self.look = look if self.look is None else (self.look + look) / 2
+        self.look = look if self.look is None else (self.look + look) / np.float32(2)
 
     def as_face(self) -> Face:
         """The face as shown to users."""

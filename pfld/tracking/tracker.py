@@ -13,6 +13,7 @@ from pfld.geometry import FaceCrop, box_overlaps, size_hw_of
 from pfld.runtime.face import Face
 from pfld.tracking.assignment import assign
 from pfld.tracking.identities import Identities
+from pfld.tracking.smoothing import require_time
 from pfld.tracking.track import Track, look_of, plausible, size_of
 
 GAP_S = 1.0  # seconds without a frame after which tracking starts anew
@@ -118,12 +119,12 @@ class FaceTracker:
 
         Raises:
             ValueError: For another shape or dtype, or a time that is not finite.
+            TypeError: For a time that is no number.
         """
         shape, dtype = np.shape(image_rgb), getattr(image_rgb, "dtype", type(image_rgb).__name__)
         if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
             raise ValueError(f"a frame must be RGB (H, W, 3) uint8, got {shape} {dtype}")
-        if not math.isfinite(time_s):
-            raise ValueError(f"time_s must be finite, got {time_s}")
+        require_time(time_s)
         size_hw = size_hw_of(image_rgb)
         if size_hw != self._size_hw or abs(time_s - self._time_s) > GAP_S:
             self._forget()

@@ -249,3 +249,12 @@ def test_images_as_channels_correlate_as_images_after_another():
     ]
     assert found[0].shape == (4, 1, 3, 3)
     assert_close(found[0], found[1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_single_window_leaves_statistics_finite(size):
+    """One face on a map of one pixel: there is no variance to learn."""
+    block = MobileOneBlock(4, 4, 3, stride=2, num_conv_branches=2).train()
+    block(torch.randn(1, 4, size, size)).sum().backward()
+    for name, tensor in block.state_dict().items():
+        assert tensor.isfinite().all(), name

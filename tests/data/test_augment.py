@@ -135,9 +135,11 @@ def test_truncation_blackens_one_side_to_its_depth():
     assert cut[2, :, :, 80:].max() == 0 and cut[3, :, 80:].max() == 0
 
 
-def test_negative_settings_are_refused():
-    with pytest.raises(ValueError, match="noise"):
-        AugmentationConfig(noise=-0.1)
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), -float("inf"), 10**400])
+@pytest.mark.parametrize("name", ["noise", "rotation", "grey", "gamma"])
+def test_settings_that_are_negative_or_not_finite_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be finite and not negative, got "):
+        AugmentationConfig(**{name: value})
 
 
 def test_images_are_rgb_throughout():

@@ -292,3 +292,21 @@ def test_files_from_before_int8_load_and_unknown_kinds_do_not():
     for name in ("precision", "interface"):
         with pytest.raises(ValueError, match=f"{name} must be one of"):
             WeightMetadata.from_strings(strings | {name: "int3"})
+
+
+def test_maps_that_nothing_reads_are_left_alone():
+    """A convolution may make an output of the graph."""
+    nodes = [
+        onnx.helper.make_node("Conv", ["crops", "kernel"], ["a"]),
+        onnx.helper.make_node("Conv", ["a", "kernel"], ["b"]),
+    ]
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 3, 8, 8])
+        for name in ("crops", "b")
+    ]
+    kernel = onnx.numpy_helper.from_array(np.eye(3, dtype=np.float32)[..., None, None], "kernel")
+    graph = onnx.helper.make_graph(nodes, "a", ports[:1], ports[1:], [kernel])
+    reach = {name: np.float32([1, 2, 4]) for name in ("crops", "a", "b")}
+    _, divisors = equalize(onnx.helper.make_model(graph), reach)
+    assert_allclose(divisors["b"], 1)
+    assert divisors["a"][2] > divisors["a"][0]

@@ -159,7 +159,7 @@ def test_the_app_refuses_what_is_no_picture(tmp_path, models, entry):
     path = tmp_path / "a.jpg"
     path.write_bytes(entry)
     for look, choices in ((on_photo, BOTH[:1]), (on_pair_photo, BOTH)):
-        with pytest.raises(ValueError, match="this file .* Choose a JPEG, PNG or WebP") as caught:
+        with pytest.raises(ValueError, match="This file .* Choose a JPEG, PNG or WebP") as caught:
             look(models, str(path), *choices)
         assert str(tmp_path) not in str(caught.value)
     with pytest.raises(ValueError, match="the camera's frame|a frame is at most"):

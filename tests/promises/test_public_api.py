@@ -8,7 +8,7 @@ import re
 import pytest
 
 import pfld
-from app import _parser as app_parser
+from landmark_app.server.options import parser as app_parser
 from pfld.commands import benchmark, evaluate, export, predict
 from pfld.training.config import add_options
 from support.paths import ROOT
@@ -88,7 +88,8 @@ OPTIONS = {
     "benchmark training": "--batch-size --steps --rounds --variant --json",
     "benchmark numerics": "--networks --data --json",
     "demo/app.py": (
-        "--host --port --root-path --network --share --max-upload-mb --max-video-s --max-live --max-jobs"
+        "--host --port --root-path --allow-host --allow-frame --auth --auth-file --share --network "
+        "--max-upload-mb --max-stored-mb --max-video-s --max-live --max-jobs"
     ),
     "train.py": (
         "--data --out --cache --allow-missing --synthetic-faces --validation-fraction --network "
@@ -154,7 +155,7 @@ def parsers():
         command.add_parser(commands)
     training = argparse.ArgumentParser()
     add_options(training)
-    found = {**commands.choices, "demo/app.py": app_parser(), "train.py": training}
+    found = {**commands.choices, "demo/app.py": app_parser(""), "train.py": training}
     kinds = next(
         a for a in found["benchmark"]._actions if isinstance(a, argparse._SubParsersAction)
     )

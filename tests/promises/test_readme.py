@@ -36,6 +36,7 @@ COMMANDS = {
     "evaluate": "pfld evaluate",
     "export": "pfld export",
     "benchmark": "pfld benchmark",
+    "site": "pfld site",
     "training": "pfld benchmark training",
     "numerics": "pfld benchmark numerics",
     "train": "python train.py",

@@ -18,6 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pfld.geometry import FaceCrop, box_overlaps
 from pfld.head.model import head_points
 from pfld.tracking.assignment import assign
+from pfld.tracking.smoothing import LandmarkSmoother
 from pfld.tracking.track import plausible
 from pfld.tracking.tracker import FaceTracker
 
@@ -572,3 +573,28 @@ def test_overlaps_are_intersection_over_union():
     found = box_overlaps([[0, 0, 2, 2]], [[0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6], [1, 1, 1, 1]])
     assert_allclose(found, [[1, 1 / 3, 0, 0]])
     assert_array_equal(box_overlaps(np.zeros((0, 4)), np.zeros((2, 4))).shape, (0, 2))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: FaceTracker(Scene()), LandmarkSmoother], ids=["tracker", "smoother"]
+)
+@pytest.mark.parametrize(
+    ("time_s", "error", "message"),
+    [
+        (None, TypeError, "a number, got NoneType"),
+        ("1", TypeError, "a number, got str"),
+        ([1.0], TypeError, "a number, got list"),
+        (1j, TypeError, "a number, got complex"),
+        (10**400, ValueError, "finite, got a number too large"),
+        (-(10**5000), ValueError, "finite, got a number too large"),
+        (math.nan, ValueError, "finite, got nan"),
+        (np.float32(np.inf), ValueError, "finite, got inf"),
+    ],
+    ids=["none", "text", "list", "complex", "large", "larger", "nan", "infinite"],
+)
+def test_a_time_that_is_no_time_is_named(make, time_s, error, message):
+    call = make()
+    given = SHAPE if isinstance(call, LandmarkSmoother) else np.zeros((*SIZE_HW, 3), np.uint8)
+    with pytest.raises(error, match=f"time_s must be {message}"):
+        call(given, time_s)
+    call(given, np.float32(1))
