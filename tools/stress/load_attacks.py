@@ -127,14 +127,14 @@ def _many_scans(count: int) -> bytes:
 
 
 def size_of(folder: Path) -> float:
-    """MB of all files in a folder."""
+    """MiB of all files in a folder."""
     total = 0
     for path in folder.rglob("*"):
         try:
             total += path.lstat().st_size if path.is_file() else 0
         except OSError:  # removed meanwhile
             pass
-    return total / 1e6
+    return total / 2**20
 
 
 async def load(clients: int, seconds: float, folder: Path) -> list[str]:
@@ -180,7 +180,10 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
     status = await asyncio.wait_for(process.wait(), 3 * END_S)
     end_s = time.monotonic() - told
     ended.set()
-    await asyncio.gather(*running, return_exceptions=True)
+    ends = await asyncio.gather(*running, return_exceptions=True)
+    for end in ends:
+        if end is not None and not isinstance(end, httpx.HTTPError):
+            tell("a task failed", repr(end), holds=False)
     await asyncio.sleep(1)
     counts = [len(visit.answers) for visit in all_visits]
     tell(
@@ -204,8 +207,14 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
         f"{memory[-1]:.0f} MiB, at most {max(memory):.0f}",
         holds=grown < GROWTH_MIB,
     )
-    tell("files at most", f"{max(sizes):.1f} MB of {STORED_MB}", holds=max(sizes) < 1.1 * STORED_MB)
-    tell("log", f"{log.stat().st_size} bytes", holds="Traceback" not in log.read_text())
+    tell(
+        "files at most", f"{max(sizes):.1f} MiB of {STORED_MB}", holds=max(sizes) < 1.1 * STORED_MB
+    )
+    said = log.read_text()
+    tell("log", f"{len(said)} letters")
+    tell("tracebacks", said.count("Traceback"), holds="Traceback" not in said)
+    if "Traceback" in said:
+        print(said[said.index("Traceback") :][:3000])
     tell(
         "end after SIGTERM", f"{end_s:.1f} s, status {status}", holds=end_s < END_S and status == 0
     )
