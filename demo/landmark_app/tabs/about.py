@@ -39,7 +39,7 @@ _LICENCES = """
 </thead><tbody>
 <tr><th scope="row">This project's code</th><td>Apache-2.0</td></tr>
 <tr><th scope="row">This project's weights</th><td>for research, as the data they were trained on</td></tr>
-<tr><th scope="row">Face detection: MediaPipe and its models</th><td>Apache-2.0</td></tr>
+<tr><th scope="row">Face detection: models of MediaPipe</th><td>Apache-2.0</td></tr>
 <tr><th scope="row">ONNX Runtime</th><td>MIT</td></tr>
 <tr><th scope="row">PyTorch</th><td>BSD-3-Clause</td></tr>
 <tr><th scope="row">OpenCV, Gradio</th><td>Apache-2.0</td></tr>
