@@ -627,5 +627,8 @@ def test_a_real_app_leaves_nothing_and_heeds_no_variable(tmp_path):
     second, client = started()
     assert left and not left & set(kept.iterdir())
     client.post(f"{API}/upload", files={"files": ("a.jpg", b"private")}).raise_for_status()
-    second.send_signal(signal.SIGTERM)
-    assert second.wait(30) == 0 and not list(kept.iterdir())
+    with client.stream("GET", f"{API}/heartbeat/a") as page:  # a page that stays open
+        next(page.iter_raw())
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(30) == 0 and not list(kept.iterdir())
+    assert "Traceback" not in (tmp_path / "said.txt").read_text()

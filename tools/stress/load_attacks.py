@@ -61,7 +61,7 @@ async def cancel_videos(
         (run,) = (
             call
             for call in config["dependencies"]
-            if [names["video-start"], "click"] in call["targets"] and call["backend_fn"]
+            if names["video-in"] in call["inputs"] and names["video-out"] in call["outputs"]
         )
         for _ in range(VIDEOS):
             if ended.is_set():

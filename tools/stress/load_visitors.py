@@ -163,7 +163,8 @@ async def attend(visit: Visit, address: str, ended: asyncio.Event) -> None:
         (await client.get("/")).raise_for_status()
         components = (await client.get("/config")).json()["components"]
         (view,) = (c for c in components if c["props"].get("elem_id") == "live-view")
-        visit.settings = view["props"]["props"]["settings"]
+        settings = view["props"]["props"]["settings"]
+        visit.settings = settings | {"mode": settings["runtime"]}  # as switch.js asks
         form = {
             "component_id": str(view["id"]),
             "fn_name": "locate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import threading
@@ -56,6 +57,8 @@ class Running:
 
     def end(self) -> None:
         """Ends the server, and connections that are still open with it."""
+        # Pages that stay open are cut off, which uvicorn would print as an error of each.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
         self._server.should_exit = True
         self._thread.join(END_S / 2)
         self._server.force_exit = True
