@@ -73,13 +73,20 @@ def errors(faces, points):
     return [np.linalg.norm(face.landmarks - points, axis=1).mean() / eyes for face in faces]
 
 
+def errors_within(picture, faces, points):
+    """Of the points within the picture alone: where the others are is a guess."""
+    eyes = np.linalg.norm(points[60] - points[72])
+    within = ((points >= 0) & (points < picture.shape[1::-1])).all(axis=1)
+    return [np.linalg.norm(face.landmarks - points, axis=1)[within].mean() / eyes for face in faces]
+
+
 def require_what_a_glance_finds(landmarker, picture, *truths):
     """No fewer faces found well than a glance finds well, and none beside the true ones."""
     faces = landmarker(picture)
     glanced = landmarker(picture, thorough=False)
     for points in truths:
         if min(errors(glanced, points), default=1) < WELL:
-            assert min(errors(faces, points), default=1) < WELL
+            assert min(errors_within(picture, faces, points), default=1) < WELL
     assert len(faces) <= len(truths)
     return faces
 
