@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.runtime.backends import Backend, load_backend
+from pfld.weights.metadata import WeightMetadata
 from pfld.weights.shipped import BACKENDS, find_weights
 
 if TYPE_CHECKING:
@@ -162,11 +163,16 @@ def has_torch() -> bool:
 
 def network_size(backend: Backend) -> tuple[int, int]:
     """Parameters, and multiply-accumulates for one face, of the network in the form that is run."""
-    import torch
-
     metadata = backend.metadata
     if backend.name != "train-time":
         metadata = replace(metadata, form="reparameterized")
+    return size_of(metadata)
+
+
+def size_of(metadata: WeightMetadata) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates for one face, of a network; no weights are loaded for it."""
+    import torch
+
     with torch.device("meta"):
         network = metadata.build().eval()
     size = metadata.preprocessing.input_size

@@ -9,15 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
+from pfld.benchmark.backends import size_of
 from pfld.draw import AXIS_COLORS, CURVES, GROUP_COLORS, RIM_COLOR
 from pfld.head.model import head_points
 from pfld.landmarks import WFLW_98
 from pfld.weights.files import read_metadata
 from pfld.weights.metadata import FORMS
 from pfld.weights.shipped import SHIPPED, shipped_networks
-from readme_table import ROOT, sizes_of
+from readme_table import ROOT
 
 FACTS = ROOT / "pfld" / "web" / "modules" / "facts.js"
 
@@ -49,7 +51,7 @@ def networks() -> dict[str, dict[str, Any]]:
     found = {}
     for name in shipped_networks("train-time"):
         metadata = read_metadata(SHIPPED / f"{name}.safetensors")
-        sizes = dict(zip(FORMS, (sizes_of(metadata, form) for form in FORMS)))
+        sizes = {form: size_of(replace(metadata, form=form)) for form in FORMS}
         files = {
             file: (SHIPPED / file).stat().st_size
             for file in (f"{name}.onnx", f"{name}-int8.onnx")

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from markdown_tables import INTERVAL, interval, percent, rewrite, table
-from pfld.benchmark.backends import count_macs
+from pfld.benchmark.backends import size_of
 from pfld.weights.files import read_metadata
-from pfld.weights.metadata import FORMS, WeightMetadata
+from pfld.weights.metadata import FORMS
 from pfld.weights.shipped import shipped_networks
 
 ROOT = Path(__file__).parents[2]
@@ -36,22 +36,13 @@ HEAD = (
 )
 
 
-def sizes_of(metadata: WeightMetadata, form: str) -> tuple[int, int]:
-    """Parameters, and multiplications for one face, of a network in one of ``FORMS``."""
-    import torch
-
-    with torch.device("meta"):
-        network = replace(metadata, form=form).build().eval()
-    side = metadata.preprocessing.input_size
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return parameters, count_macs(network, torch.zeros(1, 3, side, side, device="meta"))
-
-
 def size_cells(name: str) -> list[str]:
     """Millions of parameters and of multiplications; both forms where they differ."""
     metadata = read_metadata(ROOT / "weights" / f"{name}.safetensors")
     cells = []
-    for numbers, digits in zip(zip(*(sizes_of(metadata, form) for form in FORMS)), (2, 0)):
+    for numbers, digits in zip(
+        zip(*(size_of(replace(metadata, form=form)) for form in FORMS)), (2, 0)
+    ):
         texts = dict.fromkeys(f"{number / 1e6:.{digits}f}" for number in numbers)
         cells.append(" → ".join(texts) + " M")
     return cells

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from landmark_app.comparison import compare
 from landmark_app.models import Choice, Models
-from pfld.benchmark.backends import count_macs
+from pfld.benchmark.backends import size_of
 from pfld.media.pictures import read_picture
 from pfld.weights.metadata import FORMS, WeightMetadata
 
@@ -24,20 +24,9 @@ def has_branches(models: Models, network: str) -> bool:
 
 
 def form_sizes(metadata: WeightMetadata) -> dict[str, list[int]]:
-    """A network's "parameters" and "macs" (multiply-accumulates for one face), train-time and folded.
-
-    Weights are not loaded for it.
-    """
-    import torch
-
-    size = metadata.preprocessing.input_size
-    sizes: dict[str, list[int]] = {"parameters": [], "macs": []}
-    for form in FORMS:
-        with torch.device("meta"):
-            network = replace(metadata, form=form).build().eval()
-        sizes["parameters"].append(sum(part.numel() for part in network.parameters()))
-        sizes["macs"].append(count_macs(network, torch.zeros(1, 3, size, size, device="meta")))
-    return sizes
+    """A network's "parameters" and "macs" (multiply-accumulates for one face), train-time and folded."""
+    parameters, macs = zip(*(size_of(replace(metadata, form=form)) for form in FORMS))
+    return {"parameters": list(parameters), "macs": list(macs)}
 
 
 def points_apart(models: Models, choice: Choice) -> dict[str, float | None]:
