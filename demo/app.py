@@ -17,13 +17,12 @@ from urllib.parse import urlsplit
 from landmark_app.camera.admission import Admission
 from landmark_app.models import Choice, Models
 from landmark_app.server.address import EVERYWHERE, address_of, listen
-from landmark_app.server.home import Home
+from landmark_app.server.home import KEPT_S, Home
 from landmark_app.server.options import parser
 from landmark_app.server.password import VARIABLE, Password, read_password
 
 ENDED = 130  # exit status after Ctrl-C, as shells have it
 MB = 2**20  # bytes
-KEPT_S = 3600.0  # seconds that uploads and results are kept
 TIDY_S = 30.0  # between looks for what is too old or too much
 
 

@@ -20,7 +20,6 @@ from landmark_app.tabs.photo import photo_tab
 from landmark_app.tabs.video import video_tab
 
 _HERE = Path(__file__).parent
-KEPT_S = 3600  # seconds that uploads and results are kept
 _HEADER = """
 <header class="pf-header">
   <svg class="pf-logo" viewBox="0 0 48 48" aria-hidden="true">
@@ -89,7 +88,6 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
     with gr.Blocks(
         title="PFLD landmarks",
         analytics_enabled=False,
-        delete_cache=(KEPT_S // 4, KEPT_S),
         fill_width=True,
     ) as page:
         gr.HTML(html_template=_HEADER, js_on_load=_SCHEME_SCRIPT, apply_default_css=False)

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from pathlib import Path
+import tempfile
 from types import SimpleNamespace
 
 import cv2
@@ -31,12 +31,13 @@ from landmark_app.camera.pair_html import (
 )
 from landmark_app.camera.visitor import Visitor
 from landmark_app.files.photo import on_pair_photo, on_photo
-from landmark_app.files.results import new_folder, remove_old
+from landmark_app.files.results import new_folder
 from landmark_app.files.video import VideoOptions, on_video
 from landmark_app.look.charts import bar_chart, line_chart
 from landmark_app.look.tables import benchmark_table, degrees, face_table, notice, pixels
 from landmark_app.model_facts import ModelFacts
 from landmark_app.models import Choice, Models
+from landmark_app.server.home import Home
 from pfld.draw import Drawing
 from pfld.landmarks import WFLW_TO_IBUG
 from pfld.media.video import VideoWriter
@@ -495,15 +496,21 @@ def test_a_benchmark_tells_of_every_choice_and_what_failed(monkeypatch, tmp_path
     assert all(f'<th scope="row">{choice}</th>' in table for choice in choices)
 
 
-def test_results_are_removed_when_they_are_old(tmp_path):
-    old, young = new_folder(tmp_path), new_folder(tmp_path)
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home = Home(kept_s=60, most_bytes=1e9)
+    yield home
+    home.end()
+
+
+def test_results_are_removed_when_they_are_old(home):
+    old, young = new_folder(home.files), new_folder(home.files)
     (old / "a.png").write_bytes(b"")
+    os.utime(old / "a.png", (0, 0))
     os.utime(old, (0, 0))
-    upload = tmp_path / "upload"
-    upload.mkdir()
-    os.utime(upload, (0, 0))
-    assert remove_old(tmp_path, 60) == 1
-    assert sorted(tmp_path.iterdir()) == sorted([young, upload])
+    home.tidy()
+    assert sorted(home.files.iterdir()) == [young]
 
 
 # What is shown
@@ -553,11 +560,12 @@ def test_drawing_takes_known_names_only():
     assert Drawing.of(None) == Drawing(points=False, contours=False)
 
 
-def test_a_result_that_vanishes_while_old_ones_are_removed_is_no_error(tmp_path, monkeypatch):
-    old = new_folder(tmp_path)
+def test_a_result_that_vanishes_while_old_ones_are_removed_is_no_error(home, monkeypatch):
+    old = new_folder(home.files)
     os.utime(old, (0, 0))
-    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([self / "result-gone", old]))
-    assert remove_old(tmp_path, 60) == 1 and not old.exists()
+    monkeypatch.setattr(home, "_entries", lambda: iter([home.files / "result-gone", old]))
+    home.tidy()
+    assert not old.exists()
 
 
 def test_faces_of_68_points_have_a_row_without_openings():

@@ -16,6 +16,7 @@ except ImportError:  # Windows: folders of apps that were killed stay
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = "pfld-demo-"
+KEPT_S = 3600  # seconds that uploads and results are kept
 _LOCK = "lock"
 _BLOCK = 4096  # bytes that a file or folder takes at least
 _UNFINISHED_S = 600.0  # that files are kept which are still written, or never will be

@@ -93,6 +93,23 @@ def _folds(models: Models, network: str) -> bool:
         return True
 
 
+def python_code(
+    snippet: Callable[[Choice], str], default: Choice, network: gr.Radio, mode: gr.Radio
+) -> None:
+    """Shows code that does what the tab shows, for the network and mode that are chosen."""
+    with gr.Accordion("Python code for this", open=False):
+        code = gr.HTML(snippet(default), apply_default_css=False)
+    for part in (network, mode):
+        part.change(
+            lambda network, mode: snippet(Choice(network, mode)),
+            [network, mode],
+            code,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+
 def downloads(files: Sequence[Path | None]) -> list[gr.DownloadButton]:
     """Updates for download buttons: their files; a button without one is disabled."""
     return [

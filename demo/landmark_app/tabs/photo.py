@@ -18,7 +18,7 @@ from landmark_app.look.charts import progress_bar
 from landmark_app.look.snippets import photo_snippet
 from landmark_app.look.tables import face_table, notice
 from landmark_app.models import Choice, Models
-from landmark_app.tabs.controls import Control, downloads, network_and_mode, shown
+from landmark_app.tabs.controls import Control, downloads, network_and_mode, python_code, shown
 from pfld.draw import Drawing, draw_faces
 from pfld.geometry import size_hw_of
 from pfld.runtime.face import Face
@@ -62,8 +62,7 @@ def photo_tab(models: Models, folder: Path) -> None:
         with gr.Column(scale=1, min_width=280, elem_classes="pf-settings"):
             network, mode = network_and_mode(models)
             show = shown()
-            with gr.Accordion("Python code for this", open=False):
-                code = gr.HTML(photo_snippet(models.default), apply_default_css=False)
+            python_code(photo_snippet, models.default, network, mode)
     inputs: list[Control] = [picture, network, mode, show]
     outputs = [drawn, status, faces, png, data, table, cancel]
     run = gr.on(
@@ -85,15 +84,6 @@ def photo_tab(models: Models, folder: Path) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
-    for part in (network, mode):
-        part.change(
-            lambda network, mode: photo_snippet(Choice(network, mode)),
-            [network, mode],
-            code,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
 
 
 def photo_steps(

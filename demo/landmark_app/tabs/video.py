@@ -16,7 +16,7 @@ from landmark_app.look.charts import line_chart, progress_bar
 from landmark_app.look.snippets import video_snippet
 from landmark_app.look.tables import notice
 from landmark_app.models import Choice, Models
-from landmark_app.tabs.controls import downloads, network_and_mode, run_on_click, shown
+from landmark_app.tabs.controls import downloads, network_and_mode, python_code, run_on_click, shown
 from pfld.draw import Drawing
 
 
@@ -80,17 +80,7 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
             smoothing = gr.Checkbox(True, label="Smooth landmarks")
             max_faces = gr.Slider(1, MOST_FACES, value=4, step=1, label="Faces at most")
             show = shown()
-            with gr.Accordion("Python code for this", open=False):
-                code = gr.HTML(video_snippet(models.default), apply_default_css=False)
-    for part in (network, mode):
-        part.change(
-            lambda network, mode: video_snippet(Choice(network, mode)),
-            [network, mode],
-            code,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+            python_code(video_snippet, models.default, network, mode)
     run_on_click(
         start,
         cancel,
