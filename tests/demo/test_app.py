@@ -1,10 +1,6 @@
 """The app in a real browser: headless Chromium with a video file as its camera."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -16,14 +12,13 @@ from pfld.landmarks import WFLW_98
 from pfld.media.video import VideoWriter
 from pfld.weights.shipped import shipped_networks
 from support.damage import cut
-from support.fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, portrait, write_camera
+from support.fake_camera import CHROMIUM, PORTRAIT, portrait, write_camera
 from support.motion_jpeg import motion_jpeg
-from support.paths import ROOT
+from support.running_app import launch_chromium, start_app
 
 pytestmark = pytest.mark.browser
 
 PATIENCE_MS = 60_000
-START_S = 120
 LIVE, PAIR = "#live-view .pf-live", "#pair-view .pf-live"
 
 if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
@@ -46,26 +41,9 @@ def cameras(tmp_path_factory):
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """The address of the app, started as people start it but from another folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("elsewhere")
+    folder, kept = tmp_path_factory.mktemp("elsewhere"), tmp_path_factory.mktemp("kept")
     log = folder / "log.txt"
-    command = [sys.executable, ROOT / "demo" / "app.py", "--port", str(port)]
-    kept = tmp_path_factory.mktemp("kept")
-    with open(log, "w") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"TMPDIR": str(kept)},
-        )
-    address = f"http://127.0.0.1:{port}/"
-    deadline = time.monotonic() + START_S
-    while f"Open {address}" not in log.read_text():
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        time.sleep(0.2)
+    process, address = start_app(log, cwd=folder, env=os.environ | {"TMPDIR": str(kept)})
     yield address
     assert process.poll() is None, log.read_text()  # whatever the tests did, it still runs
     assert urllib.request.urlopen(address).status == 200
@@ -91,12 +69,8 @@ def browsers(playwright, cameras):
             flags = {
                 "none": ("--use-fake-ui-for-media-stream",),
                 "refused": ("--use-fake-device-for-media-stream", "--deny-permission-prompts"),
-            }.get(sees)
-            if flags is None:
-                flags = camera_flags(cameras[sees])
-            started[sees] = playwright.chromium.launch(
-                executable_path=CHROMIUM, headless=True, args=[*QUIET, *flags]
-            )
+            }.get(sees, ())
+            started[sees] = launch_chromium(playwright, cameras.get(sees), flags)
         return started[sees]
 
     yield browser

@@ -3,12 +3,8 @@
 import argparse
 import os
 import re
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,11 +14,11 @@ import pytest
 import app
 from landmark_app.server.options import sub_path
 from pfld.weights.shipped import shipped_networks
-from support.paths import PORTRAIT, ROOT
+from support.paths import PORTRAIT
+from support.running_app import start_app
 
 pytestmark = pytest.mark.slow
 
-START_S = 120
 DEAD = "http://127.0.0.1:9"
 PROXIES = [f"{kind}_proxy" for kind in ("http", "https", "all", "no")]
 
@@ -33,25 +29,12 @@ if not shipped_networks("onnx"):
 @contextmanager
 def started(folder, *options, **variables):
     """The address of an app in an environment, and the file of what it says."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     said = folder / "said.txt"
     own = {k: v for k, v in os.environ.items() if k.lower() not in PROXIES}
-    with open(said, "w") as output:
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "demo" / "app.py", "--port", str(port), *options],
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=own | {"TMPDIR": str(folder)} | variables,
-        )
+    environment = own | {"TMPDIR": str(folder)} | variables
+    process, address = start_app(said, *options, cwd=folder, env=environment)
     try:
-        deadline = time.monotonic() + START_S
-        while f"Open http://127.0.0.1:{port}" not in said.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, said.read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", said
+        yield address.rstrip("/"), said
     finally:
         process.terminate()
         process.wait(30)

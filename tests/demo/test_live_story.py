@@ -2,21 +2,17 @@
 
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from support.fake_camera import CHROMIUM, QUIET, camera_flags, portrait, write_camera
+from support.fake_camera import CHROMIUM, portrait, write_camera
 from support.paths import ROOT
+from support.running_app import launch_chromium, start_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-START_S = 180
 PATIENCE_MS = 90_000
 LIVE, PAIR = "#live-view .pf-live", "#pair-view .pf-live"
 CALLS = "**/component_server/"
@@ -29,21 +25,11 @@ sync_api = pytest.importorskip("playwright.sync_api")
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The address of an app with paced networks and two places for cameras."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("log") / "log.txt"
-    script, weights = ROOT / "tests/support/paced_app.py", tmp_path_factory.mktemp("weights")
-    options = ["--port", str(port), "--max-live", "2"]
-    with open(log, "w") as output:
-        process = subprocess.Popen(
-            [sys.executable, script, weights, *options], stdout=output, stderr=subprocess.STDOUT
-        )
-    deadline = time.monotonic() + START_S
-    while f"Open http://127.0.0.1:{port}/" not in log.read_text():
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        time.sleep(0.2)
-    yield f"http://127.0.0.1:{port}/"
+    weights = tmp_path_factory.mktemp("weights")
+    script = ROOT / "tests/support/paced_app.py"
+    process, address = start_app(log, weights, "--max-live", "2", script=script)
+    yield address
     process.terminate()
     process.wait(30)
 
@@ -52,9 +38,7 @@ def address(tmp_path_factory):
 def browser(tmp_path_factory):
     film = write_camera(tmp_path_factory.mktemp("film") / "face.y4m", [portrait()] * 5)
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=[*QUIET, *camera_flags(film)]
-        )
+        browser = launch_chromium(playwright, film)
         yield browser
         browser.close()
 

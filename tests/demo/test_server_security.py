@@ -23,6 +23,7 @@ from landmark_app.server.policy import headers as policy_headers
 from landmark_app.server.variables import prepare
 from landmark_app.server.visitors import Visitors
 from support.paths import PORTRAIT, ROOT
+from support.running_app import start_app
 
 gradio = pytest.importorskip("gradio")
 API = "/gradio_api"
@@ -595,20 +596,9 @@ def test_a_real_app_leaves_nothing_and_heeds_no_variable(tmp_path):
     import httpx
 
     def started(*options):
+        variables = {"TMPDIR": str(kept), "GRADIO_ALLOWED_PATHS": "/etc", "GRADIO_SHARE": "True"}
         said = tmp_path / "said.txt"
-        with open(said, "w") as output:
-            process = subprocess.Popen(
-                [sys.executable, ROOT / "demo" / "app.py", "--port", "0", *options],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=os.environ
-                | {"TMPDIR": str(kept), "GRADIO_ALLOWED_PATHS": "/etc", "GRADIO_SHARE": "True"},
-            )
-        deadline = time.monotonic() + 120
-        while "Open http" not in said.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, said.read_text()
-            time.sleep(0.1)
-        address = said.read_text().split("Open ")[1].split()[0]
+        process, address = start_app(said, *options, env=os.environ | variables)
         return process, httpx.Client(base_url=address, timeout=30)
 
     first, client = started()

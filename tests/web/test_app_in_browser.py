@@ -1,21 +1,16 @@
 """The app's Live tab with the visitor's browser as runtime: landmarks appear, and no frame is sent."""
 
 import os
-import re
-import subprocess
-import sys
-import time
 
 import pytest
 
 from pfld.weights.shipped import shipped_networks
-from support.fake_camera import CHROMIUM, QUIET, camera_flags, portrait, write_camera
-from support.paths import ROOT
+from support.fake_camera import CHROMIUM, portrait, write_camera
+from support.running_app import launch_chromium, start_app
 
 pytestmark = pytest.mark.browser
 
 LIVE = "#live-view .pf-live"
-START_S = 120
 PATIENCE_MS = 90_000
 
 if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
@@ -29,14 +24,8 @@ sync_api = pytest.importorskip("playwright.sync_api")
 def app(tmp_path_factory):
     """The address of the app."""
     log = tmp_path_factory.mktemp("app") / "log.txt"
-    command = [sys.executable, ROOT / "demo" / "app.py", "--port", "0"]
-    with open(log, "w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + START_S
-    while not (found := re.search(r"Open (http\S+)", log.read_text())):
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        time.sleep(0.2)
-    yield found[1]
+    process, address = start_app(log)
+    yield address
     process.terminate()
     process.wait(30)
 
@@ -54,9 +43,7 @@ def test_live_runs_in_the_browser_and_sends_no_frame(app, tmp_path):
     camera = write_camera(tmp_path / "face.y4m", [portrait(index / 30) for index in range(30)])
     troubles, sent, loaded = [], [], []
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=[*QUIET, *camera_flags(camera)]
-        )
+        browser = launch_chromium(playwright, camera)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)

@@ -13,8 +13,9 @@ from pfld.commands.site import write_site
 from pfld.geometry import FaceCrop
 from pfld.runtime.backends import load_backend
 from pfld.weights.shipped import shipped_networks
-from support.fake_camera import CHROMIUM, PORTRAIT, QUIET, camera_flags, write_camera
+from support.fake_camera import CHROMIUM, PORTRAIT, write_camera
 from support.fake_camera import portrait as frame_of_portrait
+from support.running_app import launch_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -60,9 +61,7 @@ def browser(tmp_path_factory):
     frames = [frame_of_portrait(index / 30) for index in range(30)]
     camera = write_camera(tmp_path_factory.mktemp("camera") / "face.y4m", frames)
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=[*QUIET, *camera_flags(camera)]
-        )
+        browser = launch_chromium(playwright, camera)
         yield browser
         browser.close()
 

@@ -3,9 +3,7 @@
 import builtins
 import collections
 import json
-import resource
 import struct
-import time
 import zipfile
 from functools import cache
 
@@ -17,10 +15,8 @@ from torch.testing import assert_close
 from pfld import build_network
 from pfld.weights import load_weights, read_state, save_weights
 from support.bad_weights import METADATA
+from support.bounds import bounded
 
-SECONDS = (
-    10  # the most that a file may take; it takes less than one on a machine that does nothing else
-)
 MEMORY = 200 * 2**20  # bytes that a small file may take
 
 
@@ -35,12 +31,10 @@ class Call:
 
 
 @pytest.fixture(autouse=True)
-def bounded():
+def within_bounds():
     """Every test here ends in time, and takes little memory."""
-    begun, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield
-    assert time.process_time() - begun < SECONDS
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MEMORY
+    with bounded(MEMORY):
+        yield
 
 
 @cache

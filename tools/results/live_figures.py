@@ -9,8 +9,6 @@ writes screenshots to live.jpg and side-by-side.jpg there.
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +23,6 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 FRAMES, RATE = 90, 30
-START_S = 120.0
 
 SETTLE_S = 4.0  # after a change of mode; medians are taken over 120 frames
 
@@ -35,19 +32,14 @@ def running_app(folder: Path, network: str) -> Iterator[tuple[str, psutil.Proces
     """Starts the app; its address, its process, and the seconds until it served its first page.
 
     Raises:
-        RuntimeError: When it does not start.
+        AssertionError: When it does not start.
     """
-    log = folder / "log.txt"
-    command = [sys.executable, str(ROOT / "demo" / "app.py"), "--network", network]
+    from support.running_app import start_app
+
     start = time.monotonic()
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    process, address = start_app(folder / "log.txt", "--network", network)
     try:
-        while (found := re.search(r"Open (http\S+)", log.read_text())) is None:
-            if process.poll() is not None or time.monotonic() - start > START_S:
-                raise RuntimeError(f"the app did not start: {log.read_text()}")
-            time.sleep(0.05)
-        yield found[1], psutil.Process(process.pid), time.monotonic() - start
+        yield address, psutil.Process(process.pid), time.monotonic() - start
     finally:
         process.terminate()
         process.wait()
@@ -56,14 +48,13 @@ def running_app(folder: Path, network: str) -> Iterator[tuple[str, psutil.Proces
 @contextmanager
 def open_page(folder: Path, address: str) -> Iterator[Page]:
     """The app's page in headless Chromium, with the portrait in front of its camera."""
-    from support.fake_camera import CHROMIUM, QUIET, camera_flags, portrait, write_camera
+    from support.fake_camera import portrait, write_camera
+    from support.running_app import launch_chromium
 
     film = [portrait(index / FRAMES) for index in range(FRAMES)]
     camera = write_camera(folder / "camera.y4m", film, RATE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=[*QUIET, *camera_flags(camera)]
-        )
+        browser = launch_chromium(playwright, camera)
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
         page.goto(address)
         page.get_by_role("tab", name="Live", exact=True).first.wait_for()
