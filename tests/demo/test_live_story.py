@@ -268,6 +268,7 @@ def test_two_results_are_seen_in_three_ways(visit):
 
 def test_a_runtime_in_the_browser_is_offered_and_used(visit):
     page = visit()
+    page.wait_for_function("() => window.pfldBrowserRuntime")  # the app's own, which comes late
     page.evaluate(
         """() => {
           window.asked = [];
