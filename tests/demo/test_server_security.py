@@ -589,6 +589,13 @@ def test_streamed_pictures_are_checked_before_they_are_decoded(app):
 # The real server
 
 
+def test_answers_are_not_held_back_until_others_are_confirmed():
+    """The event loop sends small parts at once (TCP_NODELAY) for sockets that say they are TCP."""
+    with listen("127.0.0.1", 0) as listening:
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.proto == socket.IPPROTO_TCP
+
+
 @pytest.mark.slow
 def test_a_real_app_leaves_nothing_and_heeds_no_variable(tmp_path):
     kept = tmp_path / "kept"
