@@ -30,15 +30,16 @@ TAKEN_HOME = ("*.safetensors", "*.onnx", "*.json", "log.csv", "curves.png", "val
 
 
 def unpack(archives: list[Path], folder: Path) -> Path:
-    """Unpacks archives into one folder; the folder of the data set in them.
+    """Unpacks archives into one folder, unless a data set lies there; the folder of the data set.
 
     Raises:
         FileNotFoundError: When they hold no data set in WFLW's layout.
         shutil.ReadError: For a file that is not an archive.
     """
-    for archive in archives:
-        options = {} if archive.suffix == ".zip" else {"filter": "data"}
-        shutil.unpack_archive(archive, folder, **options)
+    if not any(folder.rglob("WFLW_annotations")):
+        for archive in archives:
+            options = {} if archive.suffix == ".zip" else {"filter": "data"}
+            shutil.unpack_archive(archive, folder, **options)
     for found in sorted(folder.rglob("WFLW_annotations")):
         return found.parent
     raise FileNotFoundError(f"no WFLW_annotations in {', '.join(map(str, archives))}")

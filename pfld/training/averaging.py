@@ -29,12 +29,12 @@ class WeightAverage:
         floating = [name for name, tensor in mine.items() if tensor.is_floating_point()]
         # Collected once: making a state dict takes longer than updating all its tensors.
         self._mine, self._theirs = ([state[n] for n in floating] for state in (mine, theirs))
-        self._counters = [(mine[n], theirs[n]) for n in mine.keys() - set(floating)]
+        counters = sorted(mine.keys() - set(floating))
+        self._counters = [[state[name] for name in counters] for state in (mine, theirs)]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Updates the average after the network's training step number ``step``."""
         decay = min(self.decay, (1 + step) / (_WARMUP + step))
         get_ema_multi_avg_fn(decay)(self._mine, self._theirs, step)
-        for mine, theirs in self._counters:
-            mine.copy_(theirs)
+        torch._foreach_copy_(*self._counters)

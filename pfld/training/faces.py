@@ -59,7 +59,7 @@ class FaceBatches:
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             if faces.crops.nbytes < _ON_DEVICE_SHARE * free:
-                self._crops = torch.from_numpy(np.ascontiguousarray(faces.crops)).to(device)
+                self._crops = torch.tensor(faces.crops, device=device)
         self._landmarks = torch.from_numpy(faces.landmarks).to(device)
         self._attributes = torch.from_numpy(faces.attributes).to(device)
         self._mean = torch.tensor(preprocessing.mean, device=device).view(3, 1, 1)

@@ -53,3 +53,12 @@ def test_archives_without_a_data_set_are_named(tmp_path):
     archive = shutil.make_archive(str(tmp_path / "b"), "zip", tmp_path / "a")
     with pytest.raises(FileNotFoundError, match=r"no WFLW_annotations in .*b\.zip"):
         train_packed.unpack([Path(archive)], tmp_path / "out")
+
+
+def test_a_data_set_that_is_there_is_not_unpacked_again(archives, tmp_path):
+    """Its crops are cached by the pictures' dates."""
+    data = train_packed.unpack(archives, tmp_path)
+    list_file = next(data.glob("WFLW_annotations/*/*_train.txt"))
+    list_file.write_text("changed")
+    assert train_packed.unpack(archives, tmp_path) == data
+    assert list_file.read_text() == "changed"
