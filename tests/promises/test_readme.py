@@ -1,5 +1,6 @@
 """What README.md, docs/*.md and weights/README.md show works as it is written."""
 
+import json
 import pkgutil
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from markdown_tables import INTERVAL, interval, percent
 from readme_table import networks
 from support.paths import ROOT
 
@@ -152,3 +154,13 @@ def _tool_text(line):
 
 def _knows(text, option):
     return re.search(rf"{option}(?![\w-])", text)
+
+
+def test_the_page_on_accuracy_has_the_errors_of_the_evaluation():
+    errors = json.loads((ROOT / "docs" / "accuracy.json").read_text())
+    page = (ROOT / "docs" / "accuracy.md").read_text()
+    rows = re.findall(r"^\| `(.*?)` \| (\d\.\d\d) \((.*?)\) \|", page, re.MULTILINE)
+    assert {name for name, *_ in rows} == {"ghostone-heatmap", "ghostone"}
+    for name, error, bounds in rows:
+        assert error == percent(errors[name]["ONNX"])
+        assert bounds == interval(errors[name][INTERVAL])

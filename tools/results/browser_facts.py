@@ -65,9 +65,9 @@ def _css(group: str) -> str:
     return f"rgb{GROUP_COLORS[group]}"
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Rewrites the file; returns the exit status."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
     FACTS.write_text(facts(), encoding="utf-8")
     return 0
 

@@ -151,7 +151,13 @@ def front() -> None:
     save(figure, "front.png")
 
 
-if __name__ == "__main__":
+def main(names: list[str] | None = None) -> int:
+    """Draws the figures named, by default all; returns the exit status."""
     drawings = {"training": training, "ablation": ablation, "heads": heads, "front": front}
-    for name in sys.argv[1:] or drawings:
+    for name in names or drawings:
         drawings[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -79,9 +79,9 @@ def networks() -> str:
     return text
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Rewrites the table; returns the exit status."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(argv)
     rewrite(ROOT / "README.md", {"networks": networks()})
     return 0
 
