@@ -22,6 +22,7 @@ from pfld.data.label_table import TABLE, LabelTable, picture_name
 from pfld.geometry import FaceCrop
 from pfld.landmarks import LandmarkScheme, scheme_with
 from pfld.media.pictures import read_image
+from pfld.parent import end_with_parent
 from pfld.preprocess import CROP_MARGIN, CROP_SCALE
 
 _WORTH_PROCESSES = 1000  # pictures from which on decoding on all cores is faster
@@ -211,7 +212,8 @@ def _cut_out_all(faces: list[FaceAnnotation], size: int) -> Iterator[tuple[int, 
         return
     # Fresh processes: forked ones inherit locks that threads of this one may hold.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+    processes = ProcessPoolExecutor(os.cpu_count(), context, initializer=end_with_parent)
+    with processes as pool:
         for group, cuts in zip(groups, pool.map(cut_out, jobs, chunksize=_PICTURES_AT_ONCE)):
             yield from zip(group, cuts)
 

@@ -19,31 +19,25 @@ _WIDEST_PIXEL = 8.0  # width of a pixel over its height, either way; more is a m
 _WHITE_NITS = 203.0  # of diffuse white in HDR video, ITU-R BT.2408
 
 
-def upright_rgb(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> NDArray[np.uint8]:
-    """The picture ``(H, W, 3)`` uint8 RGB as it is meant to be seen.
+class UprightFrames:
+    """Turns the decoded frames of one video into pictures as they are meant to be seen.
 
     Args:
         pixel_aspect: Width of a pixel over its height; one side is stretched to make pixels square.
     """
-    width, height = frame.width, frame.height
-    if 1 / _WIDEST_PIXEL <= pixel_aspect <= _WIDEST_PIXEL and pixel_aspect != 1:
-        width, height = round(width * max(pixel_aspect, 1)), round(height / min(pixel_aspect, 1))
-    is_pq = frame.color_trc == _PQ
-    space = None
-    if frame.colorspace == _UNKNOWN:
-        space = Colorspace.ITU709 if frame.height >= _HD_ROWS else Colorspace.ITU601
-    rgb = frame.reformat(
-        width=width, height=height, format="rgb48le" if is_pq else "rgb24", src_colorspace=space
-    )
-    plane = rgb.planes[0]
-    if rgb is frame or is_pq or plane.line_size != 3 * width:
-        picture: NDArray[Any] = rgb.to_ndarray()
-    else:  # nothing else has this frame, so it is not copied
-        picture = np.frombuffer(memoryview(plane), np.uint8, 3 * width * height)
-        picture = picture.reshape(height, width, 3)
-    if is_pq:
-        picture = _sdr_of_pq()[picture]
-    return np.ascontiguousarray(_turned(picture, _display_matrix(frame)))
+
+    def __init__(self, pixel_aspect: float = 1.0) -> None:
+        self._pixel_aspect = pixel_aspect
+        self._rotation: int | None = None
+        self._matrix: NDArray[np.int32] | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """The picture ``(H, W, 3)`` uint8 RGB of a frame."""
+        # A frame whose side data have been read is in a reference cycle, and so is kept for long. The
+        # matrix is the same in all frames of nearly every video.
+        if frame.rotation != self._rotation:
+            self._rotation, self._matrix = frame.rotation, _display_matrix(frame)
+        return np.ascontiguousarray(_turned(_rgb(frame, self._pixel_aspect), self._matrix))
 
 
 def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -79,6 +73,26 @@ def _waiting(graph: Graph) -> Iterator[av.VideoFrame]:
             yield graph.vpull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
+
+
+def _rgb(frame: av.VideoFrame, pixel_aspect: float) -> NDArray[np.uint8]:
+    width, height = frame.width, frame.height
+    if 1 / _WIDEST_PIXEL <= pixel_aspect <= _WIDEST_PIXEL and pixel_aspect != 1:
+        width, height = round(width * max(pixel_aspect, 1)), round(height / min(pixel_aspect, 1))
+    is_pq = frame.color_trc == _PQ
+    space = None
+    if frame.colorspace == _UNKNOWN:
+        space = Colorspace.ITU709 if frame.height >= _HD_ROWS else Colorspace.ITU601
+    rgb = frame.reformat(
+        width=width, height=height, format="rgb48le" if is_pq else "rgb24", src_colorspace=space
+    )
+    plane = rgb.planes[0]
+    if rgb is frame or is_pq or plane.line_size != 3 * width:
+        picture: NDArray[Any] = rgb.to_ndarray()
+    else:  # nothing else has this frame, so it is not copied
+        picture = np.frombuffer(memoryview(plane), np.uint8, 3 * width * height)
+        picture = picture.reshape(height, width, 3)
+    return _sdr_of_pq()[picture] if is_pq else picture
 
 
 def _display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:

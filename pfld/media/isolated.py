@@ -1,6 +1,6 @@
 """Pictures of strangers, decoded by processes with limits of time and memory, which can be ended.
 
-A process is kept for the next picture. It ends with the process that uses it.
+A process is kept for the next picture. It ends with the process that uses it, however that ends.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import time
 from io import BufferedReader
 from pathlib import Path
+from queue import SimpleQueue
 from typing import BinaryIO
 
 import numpy as np
@@ -150,11 +151,20 @@ def serve() -> None:
     os.dup2(2, 1)  # whatever else is printed goes nowhere
     if hasattr(signal, "SIGXCPU"):
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-    for question in sys.stdin.buffer:
-        path, seconds, memory = json.loads(question)
+    questions: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(questions,), daemon=True).start()
+    while True:
+        path, seconds, memory = json.loads(questions.get())
         _limit(seconds, memory)
         _answer(Path(os.fsdecode(bytes.fromhex(path))), answers)
         answers.flush()
+
+
+def _listen(questions: SimpleQueue[bytes]) -> None:
+    """Takes in questions; when there is nobody left to ask, ends the process, also within a picture."""
+    for question in sys.stdin.buffer:
+        questions.put(question)
+    os._exit(0)
 
 
 def _answer(path: Path, answers: BinaryIO) -> None:

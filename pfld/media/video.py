@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from pfld.geometry import size_hw_of
 from pfld.media.ahead import read_ahead
-from pfld.media.frames import deinterlaced, upright_rgb
+from pfld.media.codecs import WHITELIST, unread_codec
+from pfld.media.frames import UprightFrames, deinterlaced
 
 MOST_PIXELS = 50_000_000  # of a frame; 8K has 33 million
 MOST_FRAMES_PER_SECOND = 999.0  # files that do not know their rate say 1000 and more
@@ -38,9 +39,9 @@ _ENDS_EARLY = 0.01  # of the frames, at least two: so many may be missing in a c
 # name other files, and no pictures.
 _FORMATS = (
     "mov", "matroska", "avi", "flv", "ogg", "asf", "mpeg", "mpegts", "mpegvideo", "m4v", "h264", "hevc",
-    "vvc", "av1", "obu", "ivf", "mxf", "dv", "nut", "rm", "gxf", "wtv", "yuv4mpegpipe", "vc1", "dirac",
+    "av1", "obu", "ivf", "mxf", "dv", "nut", "gxf", "wtv", "yuv4mpegpipe", "vc1",
 )  # fmt: skip
-_SAFE = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "none"}
+_SAFE = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "none"} | WHITELIST
 
 _TICKS = 90_000  # a second, of the times in copies
 _COPIED_SOUND = ("aac", "mp3")  # what every player takes in MP4; other sound becomes AAC
@@ -71,8 +72,8 @@ class VideoReader:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When it is not a video, has frames of more than 50 megapixels, or not one frame can be
-            read.
+        ValueError: When it is not a video, its codec is none of :data:`pfld.media.codecs.VIDEO_DECODERS`,
+            it has frames of more than 50 megapixels, or not one frame can be read.
     """
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
@@ -86,9 +87,8 @@ class VideoReader:
             )
             self._start_s = (self._container.start_time or 0) / av.time_base
             aspect = float(self._stream.sample_aspect_ratio or 1)
-            self._rest = (
-                (frame.time, upright_rgb(frame, aspect)) for frame in deinterlaced(self._decoded())
-            )
+            upright = UprightFrames(aspect)
+            self._rest = ((frame.time, upright(frame)) for frame in deinterlaced(self._decoded()))
             self._first = list(islice(self._rest, 1))
             if not self._first:
                 raise ValueError(f"{path} has no frame that can be read ({self.about})")
@@ -175,6 +175,10 @@ class VideoWriter:
         rate: Frames per second, for frames that come without a time.
         sound_of: A video file whose first sound track is copied, in step with times counted from its start.
 
+    Attributes:
+        num_written: Number of frames written so far.
+        sound_left_out: The codec of a sound track that is left out, as it is not read here; else None.
+
     Raises:
         ValueError: For another suffix, frames or a rate that the codec does not take.
         OSError: Here or later, when it cannot be written.
@@ -215,8 +219,10 @@ class VideoWriter:
             context.time_base = Fraction(1, _TICKS)
             context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
             self._sound: _Sound | None = None
+            self.sound_left_out: str | None = None
             if sound_of is not None:
                 self._sound = _Sound(Path(sound_of), self._container)
+                self.sound_left_out = self._sound.left_out
                 self._open.callback(self._sound.close)
             self._waiting: deque[Future[None]] = deque()
             self._most_waiting = _waiting_frames(size_hw)
@@ -306,14 +312,20 @@ class VideoWriter:
 
 
 class _Sound:
-    """The first sound track of a file, added to another as that one's video goes on."""
+    """The first sound track of a file, added to another as that one's video goes on.
+
+    Attributes:
+        left_out: Its codec, if it is not read here; else None.
+    """
 
     def __init__(self, path: Path, output: OutputContainer) -> None:
         self._output = output
         self._open = ExitStack()
         container = self._open.enter_context(opened(path))
         self._start_s = (container.start_time or 0) / av.time_base
-        self._packets = self._of(container)
+        tracks = container.streams.audio
+        self.left_out = unread_codec(tracks[0].codec_context) if tracks else None
+        self._packets = self._of(container, tracks[0] if tracks and not self.left_out else None)
         self._next = next(self._packets, None)
 
     def write_until(self, time_s: float) -> None:
@@ -330,12 +342,13 @@ class _Sound:
         """Closes the file it comes from."""
         self._open.close()
 
-    def _of(self, container: InputContainer) -> Iterator[av.Packet[Any]]:
+    def _of(
+        self, container: InputContainer, stream: AudioStream | None
+    ) -> Iterator[av.Packet[Any]]:
         """Packets for the output; sound that is damaged ends there."""
+        if stream is None:
+            return
         try:
-            if not container.streams.audio or container.streams.audio[0].codec_context is None:
-                return
-            stream = container.streams.audio[0]
             copied = stream.codec_context.codec.canonical_name in _COPIED_SOUND
             yield from self._copied(container, stream) if copied else self._aac(container, stream)
         except av.error.FFmpegError:
@@ -401,9 +414,10 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not streams:
         raise ValueError(f"{path} has no video in it ({container.format.long_name})")
     stream = streams[0]
-    if stream.codec_context is None:
+    unread = unread_codec(stream.codec_context)
+    if unread:
         raise ValueError(
-            f"{path} has video of a codec that is not known here ({container.format.long_name})"
+            f"{path} has video in {unread}, which is not read here; convert it to H.264 in MP4"
         )
     _require_size(stream.codec_context.width, stream.codec_context.height, path)
     # Threads within a frame only: with several frames at once, which of a damaged file's frames can be

@@ -29,8 +29,6 @@ from pfld.tracking.tracker import FaceTracker, Landmarker
 
 _JPEG_QUALITY = 95
 
-_WriteFrame = Callable[[NDArray[np.uint8], list[Face], float], None]
-
 
 @dataclass
 class PredictionSummary:
@@ -239,13 +237,15 @@ class PredictionRun:
             limit = {"max_faces": self._options.max_faces} if self._options.max_faces else {}
             track = FaceTracker(self._landmarker, smoothing=self._options.smoothing, **limit)
             with_faces = 0
-            with self._copy_of(source, reader) as write:
+            with self._copy_of(source, reader) as copy:
                 for index, (time_s, frame) in enumerate(_frames_of(reader)):
                     faces = track(frame, time_s)
                     size_hw = size_hw_of(frame)
                     line = json_line(source.name, faces, size_hw, frame=index, time_s=time_s)
                     add(index, line)
-                    write(frame, faces, time_s)
+                    if copy is not None:
+                        draw = partial(self._options.drawing, faces=faces, copy=False)
+                        copy.write(frame, time_s, draw)
                     with_faces += bool(faces)
                     self._progress.advanced()
                     if self._interruption.requested:
@@ -255,29 +255,31 @@ class PredictionRun:
         self.summary.videos += 1
         self.summary.frames += reader.num_read
         self.summary.with_faces += with_faces
+        reasons = []
         if reader.num_missing:
-            frames = f"{reader.num_read} of {reader.num_frames} frames"
-            problem = f"damaged: {source.name}: only {frames} could be read"
+            reasons.append(f"only {reader.num_read} of {reader.num_frames} frames could be read")
+        if copy is not None and copy.sound_left_out:
+            reasons.append(f"its sound is left out, as {copy.sound_left_out} is not read here")
+        if reasons:
+            kind = "damaged" if reader.num_missing else "incomplete"
+            problem = f"{kind}: {source.name}: {'; '.join(reasons)}"
             self._folder.note(source, problem)
             self._warn(problem)
 
     @contextmanager
-    def _copy_of(self, source: Source, reader: VideoReader | CameraReader) -> Iterator[_WriteFrame]:
-        """A function that adds a frame with its faces to the annotated copy, given its time."""
+    def _copy_of(
+        self, source: Source, reader: VideoReader | CameraReader
+    ) -> Iterator[VideoWriter | None]:
+        """The annotated copy, if there is to be one."""
         if not self._options.pictures:
-            yield lambda frame, faces, time_s: None
+            yield None
             return
         sound = None if isinstance(source.location, int) else source.location
         with (
             self._folder.writing(source.target) as unfinished,
             VideoWriter(unfinished, reader.size_hw, reader.rate, sound_of=sound) as writer,
         ):
-
-            def write(frame: NDArray[np.uint8], faces: list[Face], time_s: float) -> None:
-                draw = partial(self._options.drawing, faces=faces, copy=False)
-                writer.write(frame, time_s, draw)
-
-            yield write
+            yield writer
 
     def _warn(self, problem: str) -> None:
         self.summary.problems.append(problem)

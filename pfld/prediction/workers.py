@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import pickle
 import signal
-import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 from pfld.interruption import Interruption
 from pfld.media.isolated import read_picture_isolated
+from pfld.parent import end_with_parent
 from pfld.prediction.folder import RECORD, PredictionFolder, stamp_of
 from pfld.prediction.options import PredictionOptions
 from pfld.prediction.run import (
@@ -253,7 +253,7 @@ def _work(
 ) -> None:
     """What a worker process does: sources, one after the other, until its parent has no more or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     warnings.filterwarnings("ignore", module="PIL")
     try:
         own: PictureLandmarker = pickle.loads(landmarker)
@@ -270,13 +270,6 @@ def _work(
         return
     except Exception as error:
         connection.send(_sendable(error))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _sendable(error: Exception) -> Exception:

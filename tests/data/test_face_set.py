@@ -1,9 +1,14 @@
 """Annotation readers, the cache of crops, the split."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from numpy.testing import assert_allclose
 
@@ -11,6 +16,7 @@ from pfld.data.annotations import read_faces, read_pts_folder, read_wflw
 from pfld.data.face_set import load_face_set, split_by_picture, stored_size
 from pfld.media.pictures import read_image
 from pfld.synthetic.faces import synthetic_faces
+from support.paths import ROOT
 
 
 def list_of(folder):
@@ -177,6 +183,32 @@ def test_processes_cut_out_what_one_process_does(wflw, tmp_path, monkeypatch):
     assert_allclose(together.crops, alone.crops)
     assert_allclose(together.landmarks, alone.landmarks)
     assert together.pictures == alone.pictures and len(together) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_processes_end_with_the_one_that_is_killed(wflw, tmp_path, number):
+    script = tmp_path / "program.py"
+    script.write_text(f"""
+import multiprocessing, time
+from pathlib import Path
+from pfld.data import face_set
+from pfld.data.annotations import read_wflw
+if __name__ == "__main__":
+    face_set._WORTH_PROCESSES = 1
+    cuts = face_set._cut_out_all(read_wflw(Path({str(wflw)!r}), "train"), 160)
+    next(cuts)
+    print(*[process.pid for process in multiprocessing.active_children()], flush=True)
+    time.sleep(60)
+""")
+    command = [sys.executable, script]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as reading:
+        processes = [psutil.Process(int(pid)) for pid in reading.stdout.readline().split()]
+        reading.send_signal(number)
+    assert processes
+    assert not psutil.wait_procs(processes, timeout=20)[1]
 
 
 def test_a_picture_no_file_can_have_the_name_of_is_missing(wflw, capsys):

@@ -10,6 +10,7 @@ import time
 from functools import cache
 
 import numpy as np
+import psutil
 import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
@@ -226,13 +227,43 @@ def test_no_process_stays(tmp_path, end):
     )
     command = [sys.executable, "-c", code, str(ROOT)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    for _ in range(100):
-        if not os.path.exists(f"/proc/{int(done.stdout)}/mem") or gone(int(done.stdout)):
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("it is still there")
+    assert ends(int(done.stdout), within_s=10)
     assert not (tmp_path / "ran").exists()  # no module of the folder that pictures lie in
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("busy", [False, True], ids=["waiting", "busy"])
+def test_processes_end_with_the_one_that_is_killed(tmp_path, busy, number):
+    """Also in the middle of a picture that takes some seconds."""
+    (tmp_path / "a.png").write_bytes(PICTURES["cmyk"])
+    if busy:
+        slow(tmp_path / "slow.jpg")
+    code = (
+        "import sys, time; sys.path[0] = sys.argv[1]\n"
+        "from pfld.media import isolated\n"
+        "isolated.read_picture_isolated('a.png')\n"
+        "print(isolated._IDLE[0].process.pid, flush=True)\n"
+        + ("isolated.read_picture_isolated('slow.jpg')" if busy else "time.sleep(60)")
+    )
+    command = [sys.executable, "-c", code, str(ROOT)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as asking:
+        decoder = psutil.Process(int(asking.stdout.readline()))
+        before_s = sum(decoder.cpu_times()[:2])
+        while busy and sum(decoder.cpu_times()[:2]) < before_s + 0.2:  # it has begun
+            time.sleep(0.01)
+        asking.send_signal(number)
+    assert ends(decoder.pid, within_s=2)
+
+
+def ends(pid, within_s):
+    """Whether a process ends, or is a zombie, in that time."""
+    until = time.monotonic() + within_s
+    while not gone(pid):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def gone(pid):

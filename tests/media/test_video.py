@@ -1,5 +1,6 @@
 """Video files read and written: times, orientation, colours, sound, damaged files, files that name others."""
 
+import gc
 import math
 import struct
 import sys
@@ -58,6 +59,29 @@ def test_what_is_written_is_read_again(tmp_path, rate):
         assert image.shape == (*SIZE_HW, 3) and image.dtype == np.uint8
         assert_allclose(image[32, 16], LEFT, atol=25)  # colors are coarse in videos
         assert_allclose(image[32, 48], RIGHT, atol=25)
+
+
+@pytest.fixture
+def no_cycles_are_collected():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["upright", "turned"])
+@pytest.mark.parametrize("sound", [None, "aac", "libopus"])
+def test_no_frame_stays_in_memory(tmp_path, turned, sound, no_cycles_are_collected):
+    matrix = ((0, 1), (-1, 0)) if turned else None
+    source = clip(tmp_path / "a.mp4", frames(100), matrix=matrix, sound=sound)
+    gc.collect()
+    with VideoReader(source) as reader:
+        with VideoWriter(tmp_path / "b.mp4", reader.size_hw, 25, sound_of=source) as writer:
+            for time_s, image in reader:
+                writer.write(image, time_s)
+    del image
+    assert reader.num_read == 100
+    assert gc.collect() < 100, "reference cycles keep frames or packets"
 
 
 @pytest.mark.parametrize("size_hw", [(47, 63), (48, 63), (47, 64), (2, 2), (3, 5)])
@@ -441,7 +465,7 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_frames_that_are_too_large_are_refused_before_one_is_decoded(tmp_path, monkeypatch):
     path = written(tmp_path / "a.mp4")
     monkeypatch.setattr("pfld.media.video.MOST_PIXELS", 1000)
-    monkeypatch.setattr("pfld.media.video.upright_rgb", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("pfld.media.video.UprightFrames", lambda _: pytest.fail("decoded"))
     with pytest.raises(ValueError, match="a.mp4 has frames of 64 x 48 pixels; 0 megapixels are"):
         VideoReader(path)
 
@@ -481,9 +505,8 @@ def timed(tmp_path, monkeypatch):
 
     def times_of(times_s, rate=10.0, num_frames=None):
         monkeypatch.setattr(VideoReader, "_decoded", lambda self: iter(map(Frame, times_s)))
-        monkeypatch.setattr(
-            "pfld.media.video.upright_rgb", lambda *_: np.zeros((48, 64, 3), np.uint8)
-        )
+        picture = np.zeros((48, 64, 3), np.uint8)
+        monkeypatch.setattr("pfld.media.video.UprightFrames", lambda _: lambda _: picture)
         with VideoReader(written(tmp_path / "any.mp4", count=3)) as reader:
             reader.rate, reader.num_frames = rate, num_frames
             return reader, [time_s for time_s, _ in reader]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from pfld.prediction.rows import csv_header
 from pfld.prediction.run import predict
 from pfld.prediction.sources import find_sources
 from pfld.runtime.face import Face
+from support.clips import clip
 from support.full_disk import full_disk
 from support.motion_jpeg import motion_jpeg
 from support.paths import PORTRAIT, ROOT
@@ -464,6 +466,19 @@ def test_a_video_that_ends_early_counts_and_is_reported_each_time(tmp_path):
         assert problem.startswith(f"damaged: {path}: only ") and "of 40 frames" in problem
     with VideoReader(tmp_path / "out/a.avi.mp4") as reader:
         assert reader.num_frames == len(results(tmp_path / "out")) < 30
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_sound_that_is_not_read_is_left_out_and_reported_each_time(tmp_path, workers):
+    paths = [clip(tmp_path / f"{name}.avi", codec="mpeg4", sound="adpcm_yamaha") for name in "ab"]
+    reason = "its sound is left out, as ADPCM Yamaha (adpcm_yamaha) is not read here"
+    for done_before in (0, 2):
+        summary = run(paths, tmp_path / "out", json=True, workers=workers)
+        assert (summary.done_before, len(results(tmp_path / "out"))) == (done_before, 24)
+        assert sorted(summary.problems) == [f"incomplete: {path}: {reason}" for path in paths]
+    with av.open(str(tmp_path / "out/a.avi.mp4")) as copy:
+        assert [stream.type for stream in copy.streams] == ["video"]
+    assert not run(paths, tmp_path / "other", json=True, pictures=False).problems
 
 
 def test_an_interrupted_run_goes_on(tmp_path):

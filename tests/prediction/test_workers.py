@@ -52,8 +52,14 @@ def copies(out):
 
 
 def children():
-    found = psutil.Process().children()
-    return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children() if is_worker(child)]
+
+
+def is_worker(process):
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 @pytest.mark.slow
@@ -151,7 +157,8 @@ def test_ctrl_c_ends_workers_and_the_next_run_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_workers_end_with_a_run_that_is_killed_and_the_next_one_goes_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_workers_end_with_a_run_that_is_killed_and_the_next_one_goes_on(tmp_path, number):
     folder = sources(tmp_path / "in")
     video(folder / "long.mp4", count=400)
     program = f"""
@@ -172,11 +179,11 @@ if __name__ == "__main__":
         while not copies(tmp_path / "out"):
             assert process.poll() is None
             time.sleep(0.02)
-        workers = psutil.Process(process.pid).children()
+        processes = psutil.Process(process.pid).children(recursive=True)  # those of pictures, too
     finally:
-        process.kill()
+        process.send_signal(number)
         process.wait()
-    gone, alive = psutil.wait_procs(workers, timeout=30)
+    gone, alive = psutil.wait_procs(processes, timeout=30)
     assert gone and not alive
     summary = run(folder, tmp_path / "out", workers=2, json=True)
     assert summary.done_before > 0
