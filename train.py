@@ -9,17 +9,19 @@ import argparse
 import math
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
 from pfld.data.face_set import FaceSet
-from pfld.files import prepare_folder, visible
+from pfld.files import visible
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from pfld.training.config import TrainingConfig, add_options, config_from
 from pfld.training.contact_sheet import save_augmented_faces, save_validation_faces
 from pfld.training.faces import SYNTHETIC, find_data, training_faces
+from pfld.training.folder_lock import hold_folder
 from pfld.training.history import History
 from pfld.training.process import (
     StopRequest,
@@ -91,8 +93,8 @@ def train(
         The exit status.
 
     Raises:
-        ValueError: If ``config.out`` holds a run that is not resumed, options do not fit together, or
-            the loss is not finite.
+        ValueError: If ``config.out`` holds a run that is not resumed or is in use, options do not fit
+            together, or the loss is not finite.
         OSError: If files cannot be read or written.
     """
     keep_freed_memory()
@@ -102,9 +104,9 @@ def train(
     scaled = "fp16" if config.precision == "fp16" else "no"
     accelerator = Accelerator(mixed_precision=scaled, cpu=on_cpu)
     progress = TrainingProgress(config, accelerator)
-    with progress, StopRequest(accelerator) as stop_request:
-        if contact_sheet is None and accelerator.is_main_process:
-            prepare_folder(config.out_dir)
+    writes = contact_sheet is None and accelerator.is_main_process
+    held = hold_folder(config.out_dir) if writes else nullcontext()
+    with progress, StopRequest(accelerator) as stop_request, held:
         # Checked before pictures are decoded, which takes minutes.
         if contact_sheet is None and not resume and any(config.out_dir.glob("step-*.pt")):
             raise ValueError(f"{config.out} holds a run already; pass --resume or another --out")

@@ -37,4 +37,5 @@ class WeightAverage:
         """Updates the average after the network's training step number ``step``."""
         decay = min(self.decay, (1 + step) / (_WARMUP + step))
         get_ema_multi_avg_fn(decay)(self._mine, self._theirs, step)
-        torch._foreach_copy_(*self._counters)
+        mine, theirs = self._counters
+        torch._foreach_copy_(mine, theirs)

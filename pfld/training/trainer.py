@@ -30,6 +30,7 @@ from pfld.training.optimization import (
     make_optimizer,
     set_learning_rate_,
 )
+from pfld.training.run_state import load_moments_, require_run_state
 from pfld.training.schedule import (
     FaceOrder,
     augmentation_strength,
@@ -48,10 +49,6 @@ from pfld.weights import load_state
 MAY_CHANGE = frozenset(
     {"data", "out", "cache", "evaluate_every", "log_every", "checkpoint_minutes", "deterministic"}
 )
-
-_STATE_KEYS = {
-    "config", "module", "optimizer", "average", "scaler", "num_faces", "losses", "spent_s", "history",
-}  # fmt: skip
 
 
 class Trainer:
@@ -291,12 +288,20 @@ class Trainer:
         """Restores the ``state`` of a step.
 
         Raises:
-            ValueError: When it is not a run's, or belongs to one with other options or other faces.
+            ValueError: When it is not as a run writes it, or of one with other options or faces.
         """
-        if not isinstance(state, dict) or not _STATE_KEYS <= state.keys():
-            raise ValueError(
-                f"the checkpoint of step {step} is not one of a run; move it away or pass another --out"
-            )
+        unusable = f"the checkpoint of step {step} cannot be used: {{}}; move it away or pass another --out"
+        try:
+            require_run_state(step, state)
+        except ValueError as error:
+            raise ValueError(unusable.format(error)) from error
+        self._require_same_run(state)
+        try:
+            self._restore(step, state)
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(unusable.format(str(error).partition("\n")[0])) from error
+
+    def _require_same_run(self, state: dict[str, Any]) -> None:
         theirs, mine = state["config"], self.config.as_dict()
         changed = [
             f"{name} was {theirs.get(name)!r}, is {mine[name]!r}"
@@ -310,13 +315,19 @@ class Trainer:
                 f"--resume goes on with the options a run began with; {'; '.join(changed)}. "
                 "Pass the old ones, or another --out for a new run"
             )
+
+    def _restore(self, step: int, state: dict[str, Any]) -> None:
+        scaler = self.accelerator.scaler
         load_state(self.accelerator.unwrap_model(self.module), state["module"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # With mixed precision the first steps may be left out, until the scale of the loss fits.
+        if step and not state["optimizer"]["state"] and scaler is None:
+            raise ValueError("its optimizer has gathered nothing")
+        load_moments_(self.optimizer, state["optimizer"])
         hold_rates_(self.optimizer, capturable=self._captures, device=self.accelerator.device)
         if self.average is not None:
             load_state(self.average.network, state["average"])
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
+        if scaler is not None:
+            scaler.load_state_dict(state["scaler"])
         self.clock.resume(step, state["spent_s"])
         self._losses = list(state["losses"].to(self.accelerator.device))
 

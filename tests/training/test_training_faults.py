@@ -250,3 +250,76 @@ def test_process_left_alone_ends_with_an_error_and_the_run_goes_on(tmp_path):
     assert run(out, "--faces", faces, "--resume") == 0
     report = json.loads((out / "ghostnet-slim-w0.25.json").read_text())
     assert np.isfinite(report["validation_nme"])
+
+
+# Checkpoints that somebody has changed
+
+
+def _deep_nan(value):
+    if isinstance(value, dict):
+        return {key: _deep_nan(inner) for key, inner in value.items()}
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        return torch.full_like(value, np.nan)
+    return value
+
+
+def _in(state, path, value):
+    """A copy of nested dicts with the value at a path replaced, or removed if it is None."""
+    name, *rest = path
+    changed = dict(state)
+    if rest:
+        changed[name] = _in(state[name], rest, value)
+    elif value is None:
+        del changed[name]
+    else:
+        changed[name] = value
+    return changed
+
+
+def _first(state, part):
+    return next(iter(state[part]))
+
+
+CHANGES = {
+    "another program's": lambda s: {"model": s["module"]},
+    "a list": lambda s: [1, 2],
+    "without a part": lambda s: _in(s, ["spent_s"], None),
+    "config is a number": lambda s: s | {"config": 5},
+    "module is text": lambda s: s | {"module": "x"},
+    "module with a number": lambda s: _in(s, ["module", _first(s, "module")], 5),
+    "NaN weights": lambda s: s | {"module": _deep_nan(s["module"])},
+    "NaN average": lambda s: s | {"average": _deep_nan(s["average"])},
+    "NaN moments": lambda s: s | {"optimizer": _deep_nan(s["optimizer"])},
+    "no average": lambda s: s | {"average": 0},
+    "optimizer emptied": lambda s: _in(s, ["optimizer", "state"], {}),
+    "optimizer is a list": lambda s: s | {"optimizer": []},
+    "moments of another shape": lambda s: _in(
+        s, ["optimizer", "state", 0, "exp_avg"], torch.zeros(7)
+    ),
+    "moments of another name": lambda s: _in(s, ["optimizer", "state", 0], {"x": torch.zeros(7)}),
+    "an optimizer's unknown entry": lambda s: _in(s, ["optimizer", "state", 10**6], {}),
+    "history is a number": lambda s: s | {"history": 5},
+    "history of other rows": lambda s: s | {"history": [{"step": "x"}, 7]},
+    "history of unknown columns": lambda s: s | {"history": [{"step": 1, "faces": 8, "x": 1.0}]},
+    "history of later steps": lambda s: s | {"history": [{"step": 10**6, "faces": 8}]},
+    "losses are a list": lambda s: s | {"losses": [1.0]},
+    "losses of another shape": lambda s: s | {"losses": torch.zeros(2, 2)},
+    "time is NaN": lambda s: s | {"spent_s": float("nan")},
+    "time is text": lambda s: s | {"spent_s": "x"},
+    "number of faces is text": lambda s: s | {"num_faces": "x"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_changed_checkpoint_is_told_in_words(tmp_path, undisturbed, capsys, change):
+    step, state = load_checkpoint(undisturbed)
+    save_checkpoint(tmp_path, step, change(state))
+    assert run(tmp_path, "--resume") == 2
+    one_error(capsys, "--out")
+
+
+def test_settings_of_the_optimizer_are_those_of_the_options(tmp_path, undisturbed):
+    step, state = load_checkpoint(undisturbed)
+    groups = [group | {"betas": "x", "eps": -1.0} for group in state["optimizer"]["param_groups"]]
+    save_checkpoint(tmp_path, step, _in(state, ["optimizer", "param_groups"], groups))
+    assert run(tmp_path, "--resume") == 0
