@@ -12,7 +12,7 @@ from landmark_app.browser.routes import HEAD
 from landmark_app.camera.admission import Admission
 from landmark_app.look.theme import make_theme
 from landmark_app.models import Models
-from landmark_app.tabs.about import about_html
+from landmark_app.tabs.about import about_tab
 from landmark_app.tabs.benchmark import benchmark_tab
 from landmark_app.tabs.live import live_tab
 from landmark_app.tabs.pair import pair_tab
@@ -20,6 +20,7 @@ from landmark_app.tabs.photo import photo_tab
 from landmark_app.tabs.video import video_tab
 
 _HERE = Path(__file__).parent
+_SCRIPT = _HERE / "look" / "page.js"
 _HEADER = """
 <header class="pf-header">
   <svg class="pf-logo" viewBox="0 0 48 48" aria-hidden="true">
@@ -37,30 +38,6 @@ _HEADER = """
     </svg>
   </button>
 </header>
-"""
-_SCHEME_SCRIPT = """
-element.querySelector(".pf-scheme").addEventListener("click", () => document.body.classList.toggle("dark"));
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest && event.target.closest(".pf-copy");
-  if (!button) return;
-  try {
-    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Select the code and press Ctrl+C";
-  }
-  window.setTimeout(() => { button.textContent = "Copy"; }, 2500);
-});
-document.addEventListener("keydown", (event) => {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  const tab = step && event.target.closest && event.target.closest("[role=tab]");
-  if (!tab) return;
-  const row = [...tab.parentElement.querySelectorAll("[role=tab]")];
-  const other = row[(row.indexOf(tab) + step + row.length) % row.length];
-  event.preventDefault();
-  other.click();
-  other.focus();
-});
 """
 
 
@@ -90,7 +67,11 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
         analytics_enabled=False,
         fill_width=True,
     ) as page:
-        gr.HTML(html_template=_HEADER, js_on_load=_SCHEME_SCRIPT, apply_default_css=False)
+        gr.HTML(
+            html_template=_HEADER,
+            js_on_load=_SCRIPT.read_text(encoding="utf-8"),
+            apply_default_css=False,
+        )
         with gr.Tabs(elem_classes="pf-tabs"):
             with gr.Tab("Live", id="live"):
                 live_tab(page, models, places)
@@ -103,7 +84,7 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
             with gr.Tab("Benchmark", id="benchmark"):
                 benchmark_tab(models, folder)
             with gr.Tab("About", id="about"):
-                gr.HTML(about_html(models), apply_default_css=False)
+                about_tab(models)
     page.queue(default_concurrency_limit=limits.max_jobs, max_size=32, api_open=False)
     return page
 

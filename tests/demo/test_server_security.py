@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from landmark_app.server.options import host_name, origin, parser, port
 from landmark_app.server.password import Password, read_password
 from landmark_app.server.policy import headers as policy_headers
 from landmark_app.server.variables import prepare
-from landmark_app.server.visitors import Visitors
+from landmark_app.server.visitors import Visitors, visitor_of
 from support.paths import PORTRAIT, ROOT
 from support.running_app import start_app
 
@@ -75,10 +76,17 @@ def app(tmp_path_factory):
             visitors = visitors or Visitors("127.0.0.1")
             return TestClient(Guard(inner, visitors, routes, home, password), base_url=HERE)
 
+        guard = Guard(inner, Visitors("127.0.0.1"), routes, home, None)
+
+        def at(address):
+            """A client at an address, of the same guard as others at addresses."""
+            return TestClient(guard, base_url=HERE, client=(address, 50000))
+
         with client() as first:
             yield SimpleNamespace(
-                client=first, another=client, inner=inner, routes=routes, home=home, page=page
-            )
+                client=first, another=client, at=at, guard=guard, inner=inner, routes=routes,
+                home=home, page=page,
+            )  # fmt: skip
 
 
 def paths_of(routes):
@@ -273,6 +281,83 @@ def test_the_folder_takes_no_more_than_it_may(app):
         os.utime(path, (0, 0), follow_symlinks=False)
     assert app.client.post(f"{API}/upload", files={"files": ("b.bin", data)}).status_code == 200
     assert all(path in set(app.home.files.iterdir()) for path in app.home._lasting)
+
+
+def fill(app, client):
+    """Uploads until it is refused; the paths."""
+    kept = []
+    for _ in range(20):
+        answer = client.post(f"{API}/upload", files={"files": ("a.bin", os.urandom(MB - 9000))})
+        if answer.status_code != 200:
+            assert answer.status_code == 507
+            return kept
+        kept += answer.json()
+    raise AssertionError("never full")
+
+
+def forget(app):
+    for path in set(app.home.files.iterdir()) - app.home._lasting:
+        shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("attackers", [1, 3])
+def test_visitors_who_fill_the_folder_take_no_room_of_others(app, attackers):
+    forget(app)
+    for number in range(attackers):
+        with_all = fill(app, app.at(f"10.0.0.{number}"))
+    honest = app.at("10.0.1.1")
+    mine = honest.post(f"{API}/upload", files={"files": ("a.bin", os.urandom(MB - 9000))})
+    assert mine.status_code == 200
+    fill(app, app.at("10.0.0.0"))
+    assert os.path.exists(mine.json()[0])  # who has more does not push it out
+    assert len(with_all) >= 1
+    forget(app)
+
+
+def test_results_that_nobody_has_asked_for_go_first_and_others_become_their_visitors(app):
+    forget(app)
+    honest, greedy = app.at("10.0.1.1"), app.at("10.0.0.1")
+    results = []
+    for index in range(6):
+        path = app.home.files / f"result{index}" / "a.png"
+        path.parent.mkdir()
+        path.write_bytes(os.urandom(MB - 9000))
+        os.utime(path.parent, (time.time() - 50 + index,) * 2)
+        results.append(path)
+    assert honest.get(f"{API}/file={results[0]}").status_code == 200
+    upload = {"files": ("a.bin", os.urandom(MB - 9000))}
+    statuses = [greedy.post(f"{API}/upload", files=upload).status_code for _ in range(3)]
+    assert statuses == [200] * 3
+    for _ in range(3):
+        upload = {"files": ("b.bin", os.urandom(MB - 9000))}
+        assert greedy.post(f"{API}/upload", files=upload).status_code in (200, 507)
+    assert results[0].exists() and not results[1].exists()
+    forget(app)
+
+
+def test_uploads_that_only_announce_bytes_leave_half_of_the_room(app):
+    home = app.home
+    assert app.guard._is_modest("a", home.most_bytes)  # the first one may be as large as it likes
+    app.guard._arriving["a"] = home.most_bytes // 4
+    assert app.guard._is_modest("a", home.most_bytes // 4)
+    assert not app.guard._is_modest("a", home.most_bytes // 3)
+    app.guard._arriving["a"] += home.most_bytes // 4
+    assert app.guard._is_modest("b", MB) and not app.guard._is_modest("a", MB)
+    app.guard._arriving.clear()
+
+
+@pytest.mark.parametrize(
+    ("client", "visitor"),
+    [
+        (("10.0.0.1", 5), "10.0.0.1"),
+        (("2001:db8:1:2:3::9", 5), "2001:db8:1:2::/64"),
+        (("fe80::1%eth0", 5), "fe80::/64"),
+        (("odd name", 5), "odd name"),
+        (None, ""),
+    ],
+)
+def test_visitors_are_told_apart_by_address(client, visitor):
+    assert visitor_of({"client": client}) == visitor
 
 
 CALLED = [{}, None, 5, "x", [], [None], {"data": {"session_hash": "a"}}, {"a": [1] * 50}]

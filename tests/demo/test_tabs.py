@@ -1,4 +1,4 @@
-"""Photo, Video and Benchmark: what their buttons do, files to download, and which modes are offered."""
+"""Video and Benchmark: what their buttons do, files to download, and which modes are offered."""
 
 import csv
 import json
@@ -8,16 +8,12 @@ import gradio as gr
 import pytest
 
 from landmark_app.benchmark.measure import BenchmarkReport, save_benchmark
-from landmark_app.files.photo import on_photo, save_photo
 from landmark_app.look.snippets import photo_snippet
 from landmark_app.models import Choice
 from landmark_app.tabs.benchmark import _if_cancelled
 from landmark_app.tabs.controls import cancelled, mode_choices, titled_choices, watched
-from landmark_app.tabs.photo import drawn_photo, photo_steps
 from pfld.benchmark.backends import BackendSpeed
-from pfld.draw import Drawing
 from support.fake_models import FakeBackend, fake_models
-from support.paths import PORTRAIT
 
 ONNX = Choice("face", "onnx")
 
@@ -92,44 +88,6 @@ def test_networks_with_branches_have_both_forms(models):
     assert [title for title, _ in mode_choices(models, "face")] == [
         "Train-time", "Re-parameterized", "ONNX",
     ]  # fmt: skip
-
-
-def test_photos_come_with_picture_json_and_table(models, tmp_path):
-    photo = on_photo(models, str(PORTRAIT), ONNX)
-    files = save_photo(photo, photo.image_rgb, ONNX, tmp_path)
-    assert [path.suffix for path in files] == [".png", ".json", ".csv"]
-    (row,) = csv.DictReader(files[2].open())
-    (face,) = json.loads(files[1].read_text())["faces"]
-    assert float(row["x_0"]) == face["landmarks"][0][0] and row["face_id"] == "1"
-
-
-def test_a_photo_without_a_face_has_an_empty_table(models, tmp_path):
-    photo = replace(on_photo(models, str(PORTRAIT), ONNX), faces=[])
-    table = save_photo(photo, photo.image_rgb, ONNX, tmp_path)[2]
-    assert len(table.read_text().splitlines()) == 1
-
-
-def test_a_photo_goes_through_steps_and_can_be_cancelled_until_the_last(models, tmp_path):
-    upload = tmp_path / "a.jpg"
-    upload.write_bytes(PORTRAIT.read_bytes())
-    steps = list(photo_steps(models, tmp_path, str(upload), ONNX, ["points"]))
-    assert is_usable(steps[0][-1]) and not is_usable(steps[-1][-1])
-    assert "Reading" in steps[0][1] and "1 face in 512 × 512" in steps[-1][1]
-    assert all(is_usable(button) for button in steps[-1][3:6])
-
-
-@pytest.mark.parametrize("path", [None, "/etc/passwd"], ids=["none", "another"])
-def test_without_a_photo_nothing_can_be_downloaded(models, tmp_path, path):
-    *_, last = photo_steps(models, tmp_path, path, ONNX, [])
-    assert last[0] is None and not any(is_usable(button) for button in last[3:])
-
-
-def test_several_faces_have_their_numbers(models):
-    photo = on_photo(models, str(PORTRAIT), ONNX)
-    nothing = Drawing.of([])
-    assert (drawn_photo(photo, nothing) == photo.image_rgb).all()
-    two = replace(photo, faces=photo.faces * 2)
-    assert (drawn_photo(two, nothing) != photo.image_rgb).any()
 
 
 def test_benchmark_files_hold_what_was_measured(tmp_path):

@@ -1,14 +1,9 @@
-"""Photos: faces in a picture file found, compared between two networks, and saved; without Gradio."""
+"""Photos: faces in a picture file found, compared between two networks; without Gradio."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import shutil
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,12 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark_app.comparison import Comparison, compare
-from landmark_app.files.results import new_folder
 from landmark_app.models import Choice, Models
-from pfld.files import write_whole
-from pfld.geometry import size_hw_of
 from pfld.media.isolated import read_picture_isolated
-from pfld.prediction.rows import csv_header, csv_rows, json_line
 from pfld.runtime.face import Face
 
 _REPEATS = 21  # timed calls of each network; the latency is their median
@@ -104,39 +95,6 @@ def on_pair_photo(models: Models, path: str, first: Choice, second: Choice) -> P
         for side in (result.first, result.second)
     )
     return PhotoPair(image, left, right, result)
-
-
-def save_photo(
-    photo: Photo, drawn: NDArray[np.uint8], choice: Choice, folder: Path
-) -> tuple[Path, Path, Path]:
-    """Writes the annotated picture as PNG, the faces as JSON and as CSV into a new folder; their paths.
-
-    Raises:
-        OSError: When they cannot be written; then no folder is left.
-    """
-    own = new_folder(folder)
-    png, data, table = (own / f"landmarks{ending}" for ending in (".png", ".json", ".csv"))
-    # Quick rather than small: level 9 takes ten times as long for a tenth less.
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    try:
-        encoded = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), options)[1]
-        write_whole(png, encoded.tobytes())
-        write_whole(data, json.dumps(photo.to_dict(choice), indent=2) + "\n")
-        write_whole(table, _csv(photo))
-    except BaseException:
-        shutil.rmtree(own)
-        raise
-    return png, data, table
-
-
-def _csv(photo: Photo) -> str:
-    """A row for each face, as ``pfld predict`` writes them."""
-    count = len(photo.faces[0].landmarks) if photo.faces else 0
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(csv_header(count))
-    writer.writerows(csv_rows(json_line("photo", photo.faces, size_hw_of(photo.image_rgb))))
-    return text.getvalue()
 
 
 def fit(image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

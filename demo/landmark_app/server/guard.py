@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from landmark_app.server.home import Home
 from landmark_app.server.password import FAILED_S, Password
 from landmark_app.server.policy import headers as policy_headers
 from landmark_app.server.routes import Routes
-from landmark_app.server.visitors import Visitors
+from landmark_app.server.visitors import Visitors, visitor_of
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -43,7 +44,7 @@ class Guard:
         self._routes = routes
         self._home = home
         self._password = password
-        self._arriving = 0  # bytes of uploads on their way
+        self._arriving: Counter[str] = Counter()  # bytes of each visitor's uploads on their way
         self._making_room = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,26 +80,52 @@ class Guard:
         dropped = (*_DROPPED, b"accept-encoding") if answer.is_page else _DROPPED
         kept = [(name, value) for name, value in scope["headers"] if name not in dropped]
         body = Body(receive, most_bytes, found.get("content-type", ""))
-        if not self._routes.is_upload(path):
-            return await self._pass_on({**scope, "headers": kept}, body, answer)
-        self._arriving += declared
+        visitor = visitor_of(scope)
+        if self._routes.is_file(path):
+            self._home.claim([path.partition("file=")[2]], visitor)
+        if self._routes.is_upload(path):
+            return await self._take_in({**scope, "headers": kept}, body, answer, visitor, declared)
+        await self._pass_on({**scope, "headers": kept}, body, answer, answer.send)
+
+    async def _take_in(
+        self, scope: Scope, body: Body, answer: Answer, visitor: str, declared: int
+    ) -> None:
+        """Passes an upload on if there is room, and notes whose its files are."""
+        if not self._is_modest(visitor, declared):
+            return await answer.refuse(507, "Too many uploads at once. Try again in some minutes.")
+        self._arriving[visitor] += declared
         try:
-            if not await self._is_room():
+            if not await self._is_room(visitor, declared):
                 return await answer.refuse(
                     507, "The app's folder is full. Try again in some minutes."
                 )
-            await self._pass_on({**scope, "headers": kept}, body, answer)
+            said = bytearray()
+
+            async def send(message: Message) -> None:
+                said.extend(message.get("body", b""))
+                await answer.send(message)
+
+            await self._pass_on(scope, body, answer, send)
+            self._home.claim(_paths_in(said), visitor, uploaded=True)
         finally:
-            self._arriving -= declared
+            self._arriving[visitor] -= declared
+            self._arriving += Counter()  # drops those with nothing on the way
 
-    async def _is_room(self) -> bool:
+    def _is_modest(self, visitor: str, declared: int) -> bool:
+        """Whether a visitor leaves others half of the room, or has nothing else on the way."""
+        own = self._arriving[visitor]
+        others = self._arriving.total() - own
+        return not own or own + declared <= (self._home.most_bytes - others) / 2
+
+    async def _is_room(self, visitor: str, declared: int) -> bool:
         async with self._making_room:
-            return await asyncio.to_thread(self._home.make_room, self._arriving)
+            needed = self._arriving.total()
+            return await asyncio.to_thread(self._home.make_room, needed, visitor, declared)
 
-    async def _pass_on(self, scope: Scope, body: Body, answer: Answer) -> None:
+    async def _pass_on(self, scope: Scope, body: Body, answer: Answer, send: Send) -> None:
         answer.body = body
         try:
-            await self._app(scope, body.receive, answer.send)
+            await self._app(scope, body.receive, send)
         except ClientDisconnect:
             pass
         except Exception as error:
@@ -108,6 +135,15 @@ class Guard:
             await answer.refuse(*body.refused)
         else:
             await answer.refuse(500, "This cannot be answered.")
+
+
+def _paths_in(said: bytearray) -> list[str]:
+    """The paths in the answer to an upload; none if it was refused."""
+    try:
+        paths = json.loads(said)
+    except ValueError:
+        return []
+    return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
 
 
 class Answer:

@@ -7,7 +7,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 try:
@@ -51,6 +52,7 @@ class Home:
         self.kept_s = kept_s
         self.most_bytes = most_bytes
         self._lasting: frozenset[Path] = frozenset()
+        self._visitors: dict[Path, str] = {}  # who has uploaded an entry, or looked at it first
 
     def use_for_temporary_files(self) -> None:
         """Makes ``scratch`` the temporary folder of this process and the ones it starts."""
@@ -74,18 +76,66 @@ class Home:
             )
         )
 
-    def make_room(self, needed_bytes: float) -> bool:
+    def claim(self, paths: Iterable[str], visitor: str, *, uploaded: bool = False) -> None:
+        """Notes whose the files at these paths are: of who uploaded them, else of who asked first."""
+        for path in map(Path, paths):
+            if self.files in path.parents:
+                entry = self.files / path.relative_to(self.files).parts[0]
+                if uploaded or entry not in self._visitors:
+                    self._visitors[entry] = visitor
+
+    def make_room(
+        self, needed_bytes: float, visitor: str | None = None, own_bytes: float = 0
+    ) -> bool:
         """Removes the oldest files until there is room for more; returns whether there is.
 
         What changed within the last minutes stays, so that nobody can push out what others are
-        looking at.
+        looking at. Only of visitors who would still have more than this one, newer files go as well.
+
+        Args:
+            visitor: Who asks for room.
+            own_bytes: How much of what is needed is for this visitor.
         """
         room = self.most_bytes - needed_bytes
 
         def goes(_: Path, changed_s: float, total: int) -> bool:
             return total > room and time.time() - changed_s > _SAFE_S
 
-        return self._remove(goes) <= room
+        total = self._remove(goes)
+        if total <= room:
+            return True
+        if visitor is None:
+            return False
+        going = self._of_the_greediest(total - room, visitor, own_bytes)
+        for entry in going:
+            _delete(entry)
+        return bool(going)
+
+    def _of_the_greediest(self, missing_bytes: float, visitor: str, own_bytes: float) -> set[Path]:
+        """The oldest files of whoever has most, and more than ``visitor``; none if they do not suffice."""
+        found = [
+            (size, entry, self._visitors.get(entry, ""))
+            for _, size, entry in self._measured()
+            if entry.parent == self.files and entry not in self._lasting
+        ]
+        used: Counter[str] = Counter()
+        for size, _, whose in found:
+            used[whose] += size
+        own_bytes += used.pop(visitor, 0)
+        going: set[Path] = set()
+        while missing_bytes > 0:
+            greediest, most_bytes = max(used.items(), key=lambda item: item[1], default=("", 0))
+            if most_bytes <= own_bytes:
+                return set()
+            size, entry = next(
+                (size, entry)
+                for size, entry, whose in found
+                if whose == greediest and entry not in going
+            )
+            going.add(entry)
+            used[greediest] -= size
+            missing_bytes -= size
+        return going
 
     def end(self) -> None:
         """Removes the folder, even while threads still write into it."""
@@ -104,8 +154,14 @@ class Home:
             with os.scandir(place) as found:
                 yield from (Path(entry.path) for entry in found)
 
+    def _measured(self) -> list[tuple[float, int, Path]]:
+        """When each entry was last changed, oldest first, and the bytes it takes."""
+        return sorted((*_measure(entry), entry) for entry in self._entries())
+
     def _remove(self, goes: Callable[[Path, float, int], bool]) -> int:
-        found = sorted((*_measure(entry), entry) for entry in self._entries())
+        found = self._measured()
+        here = {entry for _, _, entry in found}
+        self._visitors = {entry: who for entry, who in self._visitors.items() if entry in here}
         total = sum(size for _, size, _ in found)
         for changed_s, size, entry in found:
             if entry not in self._lasting and goes(entry, changed_s, total):

@@ -1,15 +1,17 @@
-"""Who may ask: the page itself, under names of this machine; no other website."""
+"""Who asks, and who may: the page itself, under names of this machine; no other website."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from landmark_app.server.address import EVERYWHERE
 
 _PORTS = {"http": 80, "https": 443}
+_OWN_BITS = 64  # of an IPv6 address, those of the network of one host or home
 
 
 class Visitors:
@@ -83,6 +85,25 @@ class Visitors:
             and headers.get("sec-fetch-mode") == "navigate"
             and headers.get("sec-fetch-dest") in places
         )
+
+
+def visitor_of(scope: Mapping[str, Any]) -> str:
+    """The address a request comes from, for limits; of IPv6 the network, of which one host has many.
+
+    Behind a reverse proxy on this machine it is the address that the proxy names.
+
+    Args:
+        scope: As ASGI has it.
+    """
+    client = scope.get("client")
+    name = str(client[0]) if client else ""
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return name
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, _OWN_BITS), strict=False))
 
 
 def _name_and_port(address: str, scheme: str) -> tuple[str | None, int | None]:

@@ -1,4 +1,4 @@
-"""The Benchmark tab: measures all networks and modes on this machine."""
+"""The Benchmark tab: error against latency, and all networks and modes measured on this machine."""
 
 from __future__ import annotations
 
@@ -10,15 +10,28 @@ from typing import Any
 import gradio as gr
 
 from landmark_app.benchmark.measure import BenchmarkReport, on_benchmark, save_benchmark
+from landmark_app.benchmark.stored import STORED_ON, NetworkError, network_errors, stored_speeds
 from landmark_app.look.charts import bar_chart, progress_bar
+from landmark_app.look.scatter import Mark, error_latency_chart
 from landmark_app.look.tables import benchmark_table, notice
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.controls import downloads, run_on_click, titled_choices
+from pfld.benchmark.backends import BackendSpeed
+
+# Marks the network that is chosen in Live, also when that changes. camera/settings.js has the store.
+_MARK_SCRIPT = """
+const mark = (name) => { if (name) document.body.dataset.network = name; };
+if (window.pfldStore) {
+  mark(window.pfldStore.get("network"));
+  window.pfldStore.watch("network", mark);
+}
+"""
 
 
 def benchmark_tab(models: Models, folder: Path) -> None:
     """Builds the tab."""
     titles = titled_choices(models)
+    errors, stored = network_errors(models), stored_speeds()
     invitation = (
         f"Measures {len(titles)} combinations of network and mode, one after the other, with one thread "
         "each. It takes a few seconds for each; stop the camera first, or it takes its share."
@@ -28,7 +41,18 @@ def benchmark_tab(models: Models, folder: Path) -> None:
         for report in on_benchmark(models, list(titles)):
             saved = save_benchmark(report, titles, folder) if report.speeds else [None] * 2
             files = downloads(saved)
-            yield _if_cancelled(report), _status(report, titles), _results(report, titles), *files
+            chart = show(report.speeds)
+            yield (
+                _if_cancelled(report),
+                _status(report, titles),
+                chart,
+                _results(report, titles),
+                *files,
+            )
+
+    def show(measured: Mapping[Choice, BackendSpeed]) -> str:
+        marks = error_marks(titles, errors, stored, measured)
+        return error_latency_chart(marks, models.default_network, f"another machine, {STORED_ON}")
 
     with gr.Row():
         start = gr.Button(
@@ -42,11 +66,49 @@ def benchmark_tab(models: Models, folder: Path) -> None:
             "Cancel", scale=0, min_width=120, interactive=False, elem_id="benchmark-cancel"
         )
     status = gr.HTML(notice(invitation), elem_id="benchmark-status")
+    chart = gr.HTML(
+        show({}), js_on_load=_MARK_SCRIPT, elem_id="benchmark-errors", apply_default_css=False
+    )
     results = gr.HTML(elem_id="benchmark-results", apply_default_css=False)
     with gr.Row():
         table = gr.DownloadButton("Download CSV", interactive=False, elem_id="benchmark-csv")
         data = gr.DownloadButton("Download JSON", interactive=False, elem_id="benchmark-json")
-    run_on_click(start, cancel, measure, None, [status, results, table, data], concurrency_limit=1)
+    outputs = [status, chart, results, table, data]
+    run_on_click(start, cancel, measure, None, outputs, concurrency_limit=1)
+
+
+def error_marks(
+    titles: Mapping[Choice, str],
+    errors: Mapping[str, NetworkError],
+    stored: Mapping[Choice, BackendSpeed],
+    measured: Mapping[Choice, BackendSpeed],
+) -> list[Mark]:
+    """What the chart shows: choices with an error, and a latency of this machine or else a stored one.
+
+    Args:
+        titles: Of the choices, such as "ghostone · ONNX".
+    """
+    marks = []
+    for choice, title in titles.items():
+        error = errors.get(choice.network)
+        if error is None or choice.mode not in error.nme:
+            continue
+        speed = measured.get(choice) or stored.get(choice)
+        if speed is None:
+            continue
+        interval = error.interval and (100 * error.interval[0], 100 * error.interval[1])
+        marks.append(
+            Mark(
+                choice.network,
+                choice.mode,
+                title.partition(" · ")[2],
+                speed.p50_ms,
+                100 * error.nme[choice.mode],
+                interval,
+                choice in measured,
+            )
+        )
+    return marks
 
 
 def _if_cancelled(report: BenchmarkReport) -> str:

@@ -1,4 +1,4 @@
-"""Controls that several tabs share: network, mode, what is drawn, downloads, start and cancel."""
+"""Controls that several tabs share: what is drawn, downloads, start and cancel; titles of choices."""
 
 from __future__ import annotations
 
@@ -29,47 +29,10 @@ SHOWN_AT_FIRST = ["contours", "points"]
 Control: TypeAlias = gr.Checkbox | gr.CheckboxGroup | gr.Dropdown | gr.Image | gr.Radio | gr.Slider
 
 
-def network_and_mode(models: Models) -> tuple[gr.Radio, gr.Radio]:
-    """Radio buttons for the network and for the modes it has."""
-    default = models.default
-    network = gr.Radio(
-        list(models.networks), value=default.network, label="Network", interactive=True
-    )
-    mode = gr.Radio(
-        mode_choices(models, default.network),
-        value=default.mode,
-        label="Mode",
-        info=_mode_info(models, default.network),
-    )
-    network.input(
-        lambda name, current: _modes_of(models, name, current),
-        [network, mode],
-        mode,
-        show_progress="hidden",
-        queue=False,
-        api_visibility="private",
-    )
-    return network, mode
-
-
-def _modes_of(models: Models, network: str, current: str) -> gr.Radio:
-    """The radio buttons for a network's modes; the current one stays chosen where it is offered."""
-    choices = mode_choices(models, network)
-    values = [value for _, value in choices]
-    value = current if current in values else values[-1] if values else None
-    return gr.Radio(choices=choices, value=value, info=_mode_info(models, network))
-
-
-def _mode_info(models: Models, network: str) -> str:
-    if not _folds(models, network):
-        return "This network has no branches to fold."
-    return "Train-time runs every branch; the others run them folded into one."
-
-
 def mode_choices(models: Models, network: str) -> list[tuple[str, str]]:
     """Titles and names of a network's modes; one without branches has a single form in PyTorch."""
     modes = models.modes(network)
-    if _folds(models, network):
+    if folds(models, network):
         return [(MODE_TITLES[mode], mode) for mode in modes]
     if "reparameterized" in modes:
         modes = tuple(mode for mode in modes if mode != "train-time")
@@ -86,28 +49,12 @@ def titled_choices(models: Models) -> dict[Choice, str]:
     }
 
 
-def _folds(models: Models, network: str) -> bool:
+def folds(models: Models, network: str) -> bool:
+    """Whether a network has branches to fold; True if that is not known."""
     try:
         return has_branches(models, network)
-    except (ValueError, OSError):  # unknown: its modes are offered as they are
+    except (ValueError, OSError):  # its modes are offered as they are
         return True
-
-
-def python_code(
-    snippet: Callable[[Choice], str], default: Choice, network: gr.Radio, mode: gr.Radio
-) -> None:
-    """Shows code that does what the tab shows, for the network and mode that are chosen."""
-    with gr.Accordion("Python code for this", open=False):
-        code = gr.HTML(snippet(default), apply_default_css=False)
-    for part in (network, mode):
-        part.change(
-            lambda network, mode: snippet(Choice(network, mode)),
-            [network, mode],
-            code,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
 
 
 def downloads(files: Sequence[Path | None]) -> list[gr.DownloadButton]:

@@ -22,6 +22,8 @@ from landmark_app.camera.pair_html import (
     ways_html,
 )
 from landmark_app.camera.visitor import Visitor
+from landmark_app.files.differences import magnified_differences
+from landmark_app.files.examples import PHOTOS
 from landmark_app.files.photo import NO_FACE, fit, on_pair_photo
 from landmark_app.files.uploads import uploaded
 from landmark_app.look.tables import notice
@@ -34,7 +36,8 @@ from landmark_app.tabs.controls import (
     shown,
     titled_choices,
 )
-from landmark_app.tabs.photo import EXAMPLES, photo_input
+from landmark_app.tabs.examples import examples
+from landmark_app.tabs.photo import photo_input
 from pfld.draw import Drawing
 
 _READOUTS = {
@@ -43,6 +46,7 @@ _READOUTS = {
     "server": ("In the app", "Time the app works on one frame, with both networks."),
     "faces": ("Faces", "Faces followed. Both networks get the same ones."),
 }
+_DIFFERENCES = "Differences on the largest face"
 _NAMES = ("first", "second", "max_faces", "show")
 # Takes what the visitor chose last, if it is still offered.
 _RESTORE = """(first, second) => {
@@ -80,22 +84,27 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
         heads = names.get(first, first), names.get(second, second)
         empty = pair_table(heads)
         if not path:
-            text = "Choose a photo, or the example below."
-            return None, None, None, notice(text), headline(), empty
+            text = "Choose a photo, or an example."
+            return None, None, None, None, notice(text), headline(), empty
         try:
             parsed = Choice.parse(first), Choice.parse(second)
             pair = on_pair_photo(models, uploaded(path, folder), *parsed)
             backends = models.backend(parsed[0]), models.backend(parsed[1])
             sizes = model_facts(backends[0]), model_facts(backends[1])
         except (ValueError, OSError) as error:
-            return None, None, None, notice(str(error), "error"), headline(), empty
+            return None, None, None, None, notice(str(error), "error"), headline(), empty
         drawing = Drawing.of(show)
         left, right = (fit(drawing(pair.image_rgb, faces)) for faces in (pair.first, pair.second))
         count = len(pair.first)
         text = f"{count} face{'s' * (count > 1)}: both networks got the same." if count else NO_FACE
         texts = photo_texts(parsed, sizes, pair.comparison)
+        apart, meaning = None, _DIFFERENCES
+        if count:
+            faces = pair.first[0].landmarks, pair.second[0].landmarks
+            apart, meaning = magnified_differences(pair.image_rgb, *faces)
         return (
             (left, right),
+            gr.Image(apart, label=meaning),
             gr.Image(left, label=heads[0]),
             gr.Image(right, label=heads[1]),
             notice(text),
@@ -145,13 +154,21 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
                     buttons=["fullscreen"],
                     elem_id="pair-slider",
                 )
-            gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Example")
+            examples(PHOTOS, photo, folder)
+            differences = gr.Image(
+                label=_DIFFERENCES,
+                format="jpeg",
+                interactive=False,
+                buttons=["fullscreen"],
+                elem_id="pair-differences",
+                height=520,
+            )
             with gr.Row(elem_classes="pf-split"):
                 left, right = (
                     gr.Image(label=title, format="jpeg", interactive=False, buttons=["fullscreen"])
                     for title in titles
                 )
-            status = gr.HTML(notice("Choose a photo, or the example above."))
+            status = gr.HTML(notice("Choose a photo, or an example."))
             table = gr.HTML(pair_table(titles), elem_id="pair-table", apply_default_css=False)
     with gr.Accordion("What is drawn, and how many faces the camera follows", open=False):
         show = shown("")
@@ -163,5 +180,5 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
     run_on_change(
         compare_photo,
         [photo, first, second, show],
-        [together, left, right, status, factor, table],
+        [together, differences, left, right, status, factor, table],
     )

@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
-from numpy.typing import NDArray
 
+from landmark_app.files.examples import PHOTOS
+from landmark_app.files.found import Found, keep_found, save_picture
 from landmark_app.files.freed import free_memory
-from landmark_app.files.photo import NO_FACE, Photo, find_faces, fit, read_upload, save_photo
+from landmark_app.files.photo import NO_FACE, find_faces, read_upload
 from landmark_app.files.uploads import uploaded
 from landmark_app.look.charts import progress_bar
 from landmark_app.look.snippets import photo_snippet
 from landmark_app.look.tables import face_table, notice
 from landmark_app.models import Choice, Models
-from landmark_app.tabs.controls import Control, downloads, network_and_mode, python_code, shown
-from pfld.draw import Drawing, draw_faces
-from pfld.geometry import size_hw_of
-from pfld.runtime.face import Face
+from landmark_app.tabs.choosing import choose_network, python_code
+from landmark_app.tabs.controls import downloads, shown
+from landmark_app.tabs.examples import examples
+from pfld.draw import Drawing
 
-EXAMPLES = (Path(__file__).parents[2] / "examples" / "astronaut.jpg",)
-_INVITATION = "Drop a photo, paste one, or take the example."
+_INVITATION = "Drop a photo, paste one, or take an example."
 _LARGE = 8_000_000  # pixels from which on memory is given back to the system
-_NUM_FILES = 3
+_PNG_FILE = "photo-png-file"
+# Downloads the file of a button that is not in sight, once it has one.
+_DOWNLOAD = """() => {
+  const download = (tries) => {
+    const button = document.getElementById("%s");
+    if (button && !button.disabled) button.click();
+    else if (tries) window.setTimeout(download, 50, tries - 1);
+  };
+  download(60);
+}"""
 
 
 def photo_tab(models: Models, folder: Path) -> None:
     """Builds the tab."""
 
     def annotate(
-        path: str | None, network: str, mode: str, show: list[str]
+        path: str | None, choice: Choice, show: list[str], found: Found | None
     ) -> Iterator[tuple[Any, ...]]:
-        yield from photo_steps(models, folder, path, Choice(network, mode), show)
+        yield from photo_steps(models, folder, path, choice, show, found)
 
+    def write_png(found: Found | None, show: list[str]) -> Iterator[tuple[Any, ...]]:
+        yield from png_steps(folder, found, show)
+
+    found = gr.State(None)
     with gr.Row(equal_height=False, elem_classes="pf-split pf-files"):
         with gr.Column(scale=1, min_width=280, elem_classes="pf-input"):
             picture = photo_input("photo")
-            gr.Examples([[str(path)] for path in EXAMPLES], picture, label="Example")
+            examples(PHOTOS, picture, folder)
         with gr.Column(scale=2, min_width=320, elem_classes="pf-result"):
             status = gr.HTML(notice(_INVITATION), elem_id="photo-status", apply_default_css=False)
             drawn = gr.Image(
@@ -52,82 +63,112 @@ def photo_tab(models: Models, folder: Path) -> None:
             )
             faces = gr.HTML(elem_id="photo-faces", apply_default_css=False)
             with gr.Row(elem_classes="pf-downloads"):
-                png, data, table = (
+                png = gr.Button("Download PNG", interactive=False, elem_id="photo-png")
+                data, table = (
                     gr.DownloadButton(
                         f"Download {kind}", interactive=False, elem_id=f"photo-{kind.lower()}"
                     )
-                    for kind in ("PNG", "JSON", "CSV")
+                    for kind in ("JSON", "CSV")
                 )
                 cancel = gr.Button("Cancel", interactive=False, elem_id="photo-cancel")
+                png_file = gr.DownloadButton(interactive=False, visible="hidden", elem_id=_PNG_FILE)
         with gr.Column(scale=1, min_width=280, elem_classes="pf-settings"):
-            network, mode = network_and_mode(models)
+            choice = choose_network(models)
             show = shown()
-            python_code(photo_snippet, models.default, network, mode)
-    inputs: list[Control] = [picture, network, mode, show]
-    outputs = [drawn, status, faces, png, data, table, cancel]
+            python_code(photo_snippet, models.default, choice)
+    outputs = [drawn, status, faces, png, data, table, cancel, found]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     run = gr.on(
-        [part.change for part in inputs],
+        [picture.change, choice.change, show.change],
         annotate,
-        inputs,
+        [picture, choice, show, found],
         outputs,
         trigger_mode="always_last",
-        show_progress="hidden",
-        api_visibility="private",
         concurrency_id="jobs",
+        **quiet,
     )
+    writing = png.click(
+        write_png, [found, show], [status, png, png_file, cancel], concurrency_id="jobs", **quiet
+    )
+    writing.then(None, js=_DOWNLOAD % _PNG_FILE)
     cancel.click(
-        lambda: (None, notice("Cancelled. Nothing was kept."), "", *_files(), _cancel(False)),
-        None,
+        lambda found, path: cancelled_photo(found if found and found.path == path else None),
+        [found, picture],
         outputs,
-        cancels=[run],
+        cancels=[run, writing],
         queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **quiet,
     )
 
 
 def photo_steps(
-    models: Models, folder: Path, path: str | None, choice: Choice, show: Sequence[str]
+    models: Models,
+    folder: Path,
+    path: str | None,
+    choice: Choice,
+    show: Sequence[str],
+    found: Found | None = None,
 ) -> Iterator[tuple[Any, ...]]:
-    """Values of picture, status, table of faces, three downloads and cancel, as the work on a photo goes on.
+    """Values of the outputs as the work on a photo goes on.
+
+    They are picture, status, table of faces, buttons for PNG, JSON and CSV, cancel, and what was found.
 
     Args:
         folder: Holds uploads, and results.
         path: As the page sends it; None without a photo.
         show: Names of what is drawn.
+        found: What was found before; faces are looked for only if it is not of this photo and choice.
     """
     if not path:
-        yield None, notice(_INVITATION), "", *_files(), _cancel(False)
+        yield _nothing(notice(_INVITATION))
         return
-    large, summary = False, ""
+    large = False
     try:
-        yield gr.skip(), _step("Reading the photo …", 0), gr.skip(), *_files(), _cancel(True)
-        image = read_upload(uploaded(path, folder))
-        large = image.size // 3 > _LARGE
-        yield gr.skip(), _step("Finding faces …", 1), *[gr.skip()] * (_NUM_FILES + 2)
-        photo = find_faces(models, image, choice)
-        drawn = drawn_photo(photo, Drawing.of(show))
-        summary = _summary(photo.faces, size_hw_of(image), photo.seconds)
-        shown_now = fit(drawn), _step("Writing files …", 2), face_table(photo.faces)
-        yield *shown_now, *[gr.skip()] * (_NUM_FILES + 1)
-        files = save_photo(photo, drawn, choice, folder)
+        if found is None or not found.is_of(path, choice):
+            skipped = gr.skip()
+            idle = [_usable(False), *downloads([None] * 2)]
+            yield skipped, _step("Reading the photo …", 0), skipped, *idle, _usable(True), None
+            image = read_upload(uploaded(path, folder))
+            large = image.size // 3 > _LARGE
+            yield skipped, _step("Finding faces …", 1), *[skipped] * 6
+            found = keep_found(find_faces(models, image, choice), path, choice, folder)
+        drawn = found.drawn(Drawing.of(show))
     except (ValueError, OSError) as error:
-        yield None, notice(str(error), "error"), "", *_files(), _cancel(False)
+        yield _nothing(notice(str(error), "error"))
         return
     finally:
         if large:
-            image = photo = drawn = None  # type: ignore[assignment]
+            image = None  # type: ignore[assignment]
             free_memory()
-    yield gr.skip(), summary, gr.skip(), *downloads(files), _cancel(False)
+    files = [_usable(True), *downloads([found.data, found.table])]
+    yield drawn, _summary(found), face_table(found.faces), *files, _usable(False), found
 
 
-def drawn_photo(photo: Photo, drawing: Drawing) -> NDArray[np.uint8]:
-    """The picture with its faces; where there are several, each has its number in the table."""
-    faces = [replace(face, identity=number) for number, face in enumerate(photo.faces, 1)]
-    labels: bool | list[str] = drawing.labels
-    if not labels and len(faces) > 1:
-        labels = [f"#{face.identity}" for face in faces]
-    return draw_faces(photo.image_rgb, faces, **(asdict(drawing) | {"labels": labels}))
+def png_steps(folder: Path, found: Found | None, show: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Values of status, the button, its file, and cancel, as a picture of full size is written."""
+    if found is None:
+        yield notice("Choose a photo first.", "error"), *[gr.skip()] * 3
+        return
+    text = "Drawing and writing the picture in full size …"
+    yield progress_bar(text, 0, None), _usable(False), *downloads([None]), _usable(True)
+    try:
+        uploaded(found.path, folder)  # it may be gone
+        png = save_picture(found, Drawing.of(show), folder)
+    except (ValueError, OSError) as error:
+        yield notice(str(error), "error"), _usable(True), gr.skip(), _usable(False)
+        return
+    finally:
+        free_memory()
+    yield _summary(found), _usable(True), *downloads([png]), _usable(False)
+
+
+def cancelled_photo(found: Found | None) -> tuple[Any, ...]:
+    """Values of the outputs of :func:`photo_steps` after a cancellation; what was found before stays."""
+    if found is None:
+        return _nothing(notice("Cancelled. Nothing was kept."))
+    skipped = gr.skip()
+    told = notice("Cancelled. The picture was not written.")
+    return skipped, told, skipped, _usable(True), skipped, skipped, _usable(False), skipped
 
 
 def photo_input(elem_id: str) -> gr.Image:
@@ -148,23 +189,24 @@ def photo_input(elem_id: str) -> gr.Image:
     return picture
 
 
+def _nothing(status: str) -> tuple[Any, ...]:
+    """Values of the outputs without a photo."""
+    return None, status, "", _usable(False), *downloads([None] * 2), _usable(False), None
+
+
 def _step(text: str, done: int) -> str:
-    return progress_bar(text, done, 3)
+    return progress_bar(text, done, 2)
 
 
-def _files() -> list[gr.DownloadButton]:
-    return downloads([None] * _NUM_FILES)
-
-
-def _cancel(usable: bool) -> gr.Button:
+def _usable(usable: bool) -> gr.Button:
     return gr.Button(interactive=usable)
 
 
-def _summary(faces: Sequence[Face], size_hw: tuple[int, int], seconds: float) -> str:
-    if not faces:
+def _summary(found: Found) -> str:
+    if not found.faces:
         return notice(NO_FACE)
-    height, width = size_hw
-    count = len(faces)
+    height, width = found.size_hw
+    count = len(found.faces)
     return notice(
-        f"{count} face{'s' * (count > 1)} in {width} × {height} pixels; found in {seconds:.2f} s."
+        f"{count} face{'s' * (count > 1)} in {width} × {height} pixels; found in {found.seconds:.2f} s."
     )

@@ -14,8 +14,9 @@ from landmark_app.camera.follow import on_streamed_frame
 from landmark_app.camera.frames import encode_frame
 from landmark_app.camera.visitor import Visitor
 from landmark_app.look.tables import notice
-from landmark_app.models import Models
-from landmark_app.tabs.controls import network_and_mode, shown
+from landmark_app.models import Choice, Models
+from landmark_app.tabs.choosing import choose_network
+from landmark_app.tabs.controls import shown
 from pfld.draw import Drawing
 
 _EVERY_S = 0.03  # between frames
@@ -29,8 +30,7 @@ def stream_view(models: Models, places: Admission) -> None:
 
     def look(
         frame: NDArray[np.uint8] | None,
-        network: str,
-        mode: str,
+        choice: Choice,
         show: list[str],
         visitor: Visitor,
         shown_at: list[float],
@@ -38,7 +38,7 @@ def stream_view(models: Models, places: Admission) -> None:
     ) -> tuple[Any, ...]:
         if frame is None:
             return *[gr.skip()] * 2, visitor, shown_at
-        settings = {"network": network, "mode": mode}
+        settings = {"network": choice.network, "mode": choice.mode}
         now = time.monotonic()
         try:
             places.enter(str(request.session_hash))
@@ -57,7 +57,7 @@ def stream_view(models: Models, places: Admission) -> None:
         )
         return encode_frame(drawn), notice(text), visitor, shown_at
 
-    network, mode = network_and_mode(models)
+    choice = choose_network(models)
     show = shown()
     with gr.Row():
         camera = gr.Image(
@@ -78,7 +78,7 @@ def stream_view(models: Models, places: Admission) -> None:
     status = gr.HTML(notice("Start the camera in the left picture."), elem_id="stream-status")
     camera.stream(
         look,
-        [camera, network, mode, show, visitor, shown_at],
+        [camera, choice, show, visitor, shown_at],
         [drawn, status, visitor, shown_at],
         stream_every=_EVERY_S,
         time_limit=_TURN_S,

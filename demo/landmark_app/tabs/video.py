@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from landmark_app.camera.follow import MOST_FACES
+from landmark_app.files.examples import VIDEOS
 from landmark_app.files.freed import free_memory
 from landmark_app.files.uploads import uploaded
 from landmark_app.files.video import VideoOptions, VideoReport, on_video
@@ -16,21 +17,22 @@ from landmark_app.look.charts import line_chart, progress_bar
 from landmark_app.look.snippets import video_snippet
 from landmark_app.look.tables import notice
 from landmark_app.models import Choice, Models
-from landmark_app.tabs.controls import downloads, network_and_mode, python_code, run_on_click, shown
+from landmark_app.tabs.choosing import choose_network, python_code
+from landmark_app.tabs.controls import downloads, run_on_click, shown
+from landmark_app.tabs.examples import examples
 from pfld.draw import Drawing
 
 
 def video_tab(models: Models, folder: Path, max_s: float) -> None:
     """Builds the tab."""
     invitation = notice(
-        f"Choose a video of up to {max_s:.0f} seconds, then press Find faces. "
+        f"Choose a video of up to {max_s:.0f} seconds, then press Find faces, or take the example. "
         "The copy is an MP4 file with the video's sound."
     )
 
     def process(
         path: str | None,
-        network: str,
-        mode: str,
+        choice: Choice,
         smoothing: bool,
         max_faces: float,
         show: list[str],
@@ -43,7 +45,7 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
         try:
             yield said, progress_bar("Opening the video …", 0, None), *_nothing()
             own = uploaded(path, folder)
-            for report in on_video(models, own, Choice(network, mode), folder, options):
+            for report in on_video(models, own, choice, folder, options):
                 yield said, _progress(report), *[gr.skip()] * 5
         except (ValueError, OSError) as error:
             yield "", notice(str(error), "error"), *_nothing()
@@ -57,6 +59,7 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
         with gr.Column(scale=1, min_width=280, elem_classes="pf-input"):
             # gr.Video would refuse videos that browsers cannot play but VideoReader can read.
             video = gr.File(label="Video", file_types=["video"], elem_id="video-in", height=160)
+            example = examples(VIDEOS, video, folder)
             with gr.Row():
                 start = gr.Button("Find faces", variant="primary", elem_id="video-start")
                 cancel = gr.Button("Cancel", interactive=False, elem_id="video-cancel")
@@ -76,19 +79,20 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
                 )
             charts = gr.HTML(elem_id="video-charts", apply_default_css=False)
         with gr.Column(scale=1, min_width=280, elem_classes="pf-settings"):
-            network, mode = network_and_mode(models)
+            choice = choose_network(models)
             smoothing = gr.Checkbox(True, label="Smooth landmarks")
             max_faces = gr.Slider(1, MOST_FACES, value=4, step=1, label="Faces at most")
             show = shown()
-            python_code(video_snippet, models.default, network, mode)
+            python_code(video_snippet, models.default, choice)
     run_on_click(
         start,
         cancel,
         process,
-        [video, network, mode, smoothing, max_faces, show],
+        [video, choice, smoothing, max_faces, show],
         [status, result, charts, copy, table, data],
         concurrency_id="jobs",
     )
+    example.then(None, js="() => document.getElementById('video-start').click()")
 
 
 def _nothing() -> tuple[Any, ...]:
