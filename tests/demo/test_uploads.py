@@ -107,22 +107,26 @@ def test_uploads_stay_in_the_app_s_folder(browser):
     assert set(folder.parent.rglob("*")) - set(folder.rglob("*")) == before
 
 
-def test_the_example_is_an_upload(browser):
-    folder, _, page = browser
-    datasets = [part for part in page.blocks.values() if type(part).__name__ == "Dataset"]
-    paths = [sample[0]["path"] for part in datasets for sample in part.samples]
-    assert paths and all(uploaded(path, folder) for path in paths)
+def test_the_examples_are_uploads(browser):
+    from landmark_app.files.examples import PHOTOS, VIDEOS
+
+    folder, _, _ = browser
+    paths = {path.name: path for path in folder.rglob("*") if path.is_file()}
+    for example in (*PHOTOS, *VIDEOS):
+        assert uploaded(str(paths[example.file]), folder)
 
 
 def look_at(page, tab, path):
     """What a tab's own function answers for a file, by its name."""
+    from landmark_app.models import Choice
+
     functions = {block.name: block.fn for block in page.fns.values()}
-    show = ["points"]
+    choice, show = Choice("face", "onnx"), ["points"]
     if tab == "annotate":
-        return list(functions[tab](path, "face", "onnx", show))[-1]
+        return list(functions[tab](path, choice, show, None))[-1]
     if tab == "compare_photo":
         return functions[tab](path, "face · onnx", "face · train-time", show)
-    return list(functions[tab](path, "face", "onnx", True, 1, show))[-2]  # the last is of buttons
+    return list(functions[tab](path, choice, True, 1, show))[-2]  # the last is of buttons
 
 
 @pytest.mark.parametrize("tab", ["annotate", "compare_photo", "process"])
@@ -143,6 +147,6 @@ def test_a_photo_that_cannot_be_saved_leaves_nothing(browser, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("landmark_app.files.photo.write_whole", full)
+    monkeypatch.setattr("landmark_app.files.found.write_whole", full)
     answer = look_at(page, "annotate", str(folder / "upload/a.png"))
     assert "No space left" in str(answer) and sorted(folder.rglob("*")) == before

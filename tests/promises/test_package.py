@@ -63,7 +63,7 @@ def imported(path):
 
 def test_every_module_that_is_imported_is_declared():
     names = {"cv2": "opencv-python-headless", "PIL": "pillow"}
-    names["pillow_heif"] = "pillow-heif"
+    names |= {"pillow_heif": "pillow-heif", "axe_playwright_python": "axe-playwright-python"}
     files = [p for d in ("pfld", "demo", "tools", "tests") for p in (ROOT / d).rglob("*.py")]
     known = {path.stem for path in files} | {"train", "pfld", "landmark_app", "support"}
     known |= pins("requirements.txt").keys() | pins("requirements-dev.txt").keys()
