@@ -10,9 +10,9 @@ import pytest
 from pfld.draw import GROUP_COLORS
 from pfld.landmarks import WFLW_98
 from pfld.media.video import VideoWriter
-from pfld.weights.shipped import shipped_networks
+from support.browser import browser_api
 from support.damage import cut
-from support.fake_camera import CHROMIUM, PORTRAIT, portrait, write_camera
+from support.fake_camera import PORTRAIT, portrait, write_camera
 from support.motion_jpeg import motion_jpeg
 from support.running_app import launch_chromium, start_app
 
@@ -21,11 +21,7 @@ pytestmark = pytest.mark.browser
 PATIENCE_MS = 60_000
 LIVE, PAIR = "#live-view .pf-live", "#pair-view .pf-live"
 
-if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
-    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
-if not shipped_networks("onnx"):
-    pytest.skip("needs weights/*.onnx", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
+sync_api = browser_api()
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """Live and Side by side in Chromium, with networks that take a set time: numbers and states that are true."""
 
 import json
-import os
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from support.fake_camera import CHROMIUM, portrait, write_camera
+from support.browser import browser_api
+from support.fake_camera import portrait, write_camera
 from support.paths import ROOT
 from support.running_app import launch_chromium, start_app
 
@@ -17,9 +17,7 @@ PATIENCE_MS = 90_000
 LIVE, PAIR = "#live-view .pf-live", "#pair-view .pf-live"
 CALLS = "**/component_server/"
 
-if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
-    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
+sync_api = browser_api(weights=False)
 
 
 @pytest.fixture(scope="module")

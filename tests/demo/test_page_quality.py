@@ -1,16 +1,10 @@
 """The app's tabs and the static page in Chromium: errors, requests to elsewhere, accessibility, keys."""
 
-import functools
-import os
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from pfld.commands.site import write_site
-from pfld.weights.shipped import shipped_networks
-from support.fake_camera import CHROMIUM
+from support.browser import browser_api, served
 from support.running_app import launch_chromium, start_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -34,11 +28,7 @@ LAST = {
     "about": ".pf-about-columns",
 }
 
-if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
-    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
-if not shipped_networks("onnx"):
-    pytest.skip("needs weights/*.onnx", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
+sync_api = browser_api()
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +40,13 @@ def app(tmp_path_factory):
     process.wait(30)
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """As ``python -m http.server``, but silent."""
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The address of the static page."""
     folder = tmp_path_factory.mktemp("site")
     write_site(folder, ["ghostone-small"])
-    handler = functools.partial(Quiet, directory=folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +152,7 @@ def test_a_group_of_radio_buttons_is_one_stop_for_tab_and_arrows_move_in_it(visi
     assert first.locator("input:checked").input_value() == page.evaluate(
         "document.activeElement.value"
     )
-    page.wait_for_timeout(500)  # the modes of the other network are loaded
+    page.wait_for_timeout(3000)  # the modes of the other network are loaded, on a busy machine as well
     page.keyboard.press("Tab")
     assert (
         page.evaluate("document.activeElement.value")

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from pfld.weights.shipped import shipped_networks
-from support.fake_camera import CHROMIUM, portrait, write_camera
+from support.browser import browser_api
+from support.fake_camera import portrait, write_camera
 from support.running_app import launch_chromium, start_app
 
 pytestmark = pytest.mark.browser
@@ -13,11 +13,7 @@ pytestmark = pytest.mark.browser
 LIVE = "#live-view .pf-live"
 PATIENCE_MS = 90_000
 
-if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
-    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
-if not shipped_networks("onnx"):
-    pytest.skip("needs weights/*.onnx", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
+sync_api = browser_api()
 
 
 @pytest.fixture(scope="module")

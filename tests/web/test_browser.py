@@ -1,10 +1,5 @@
 """Landmarks in a real browser: the same numbers as in Python; the static page with a camera and photos."""
 
-import functools
-import os
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import numpy as np
 import pytest
 
@@ -13,7 +8,8 @@ from pfld.commands.site import write_site
 from pfld.geometry import FaceCrop
 from pfld.runtime.backends import load_backend
 from pfld.weights.shipped import shipped_networks
-from support.fake_camera import CHROMIUM, PORTRAIT, write_camera
+from support.browser import QuietHandler, browser_api, served
+from support.fake_camera import PORTRAIT, write_camera
 from support.fake_camera import portrait as frame_of_portrait
 from support.running_app import launch_chromium
 
@@ -22,20 +18,15 @@ pytestmark = pytest.mark.browser
 NETWORKS = ("ghostone-small-heatmap", "ghostone-small")  # with and without uncertainty
 PATIENCE_MS = 60_000
 
-if CHROMIUM is None and not os.environ.get("PFLD_REQUIRE_BROWSER"):
-    pytest.skip("needs Chromium: apt-get install chromium", allow_module_level=True)
+sync_api = browser_api()
 if not set(NETWORKS) <= set(shipped_networks("onnx")):
     pytest.skip("needs weights/*.onnx", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 
 
-class Server(SimpleHTTPRequestHandler):
-    """As ``python -m http.server``, but silent; counts what is sent to it."""
+class Server(QuietHandler):
+    """Counts what is sent to it."""
 
     uploads: list[str] = []
-
-    def log_message(self, *_):
-        pass
 
     def do_POST(self):
         self.uploads.append(self.path)
@@ -49,11 +40,8 @@ def site(tmp_path_factory):
     """The address of the static page, in a folder below the server's root."""
     root = tmp_path_factory.mktemp("root")
     write_site(root / "some where" / "site", NETWORKS)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=root))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/some%20where/site/"
-    server.shutdown()
-    server.server_close()
+    with served(root, Server) as address:
+        yield f"{address}some%20where/site/"
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
+from landmark_app.look.glossary import TERMS
 from pfld.draw import AXIS_COLORS, CURVES, GROUP_COLORS, RIM_COLOR
 from pfld.head.model import head_points
 from pfld.landmarks import SCHEMES
@@ -160,21 +161,16 @@ def color_legend() -> str:
 
 
 def _glossary(readouts: dict[str, tuple[str, str]]) -> str:
-    words = {title: text for title, text in readouts.values() if text} | _WORDS
+    words = {title: text for title, text in readouts.values() if text}
+    words |= {term: TERMS[term] for term in _TERMS}
     rows = "".join(f"<dt>{word}</dt><dd>{text}</dd>" for word, text in words.items())
     return f'<details class="pf-words"><summary>What do these words mean?</summary><dl>{rows}</dl></details>'
 
 
-_WORDS = {
-    "Train-time": "The network as it is trained: each block has several branches side by side.",
-    "Re-parameterized": "The branches are added into one convolution, which gives the same points.",
-    "Multiplications": "Multiply-and-add steps for one face.",
-    "p95": "95 of 100 frames took at most that long.",
-    "PyTorch, ONNX Runtime, OpenVINO": "Programs that compute a network. They differ in speed.",
-    "int8": "Numbers of 8 bits in place of 32: faster on many processors, points a little less exact.",
-    "Quality": "How probable it is that the points are good: errors under a tenth of the distance of the "
-    "eyes' outer corners.",
-}
+_TERMS = (
+    "Train-time", "Re-parameterization", "Multiplications", "Latency, median, p95",
+    "ONNX, PyTorch, OpenVINO", "int8", "Quality",
+)  # fmt: skip
 
 
 def _css(group: str) -> str:

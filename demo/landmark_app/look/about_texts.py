@@ -65,7 +65,10 @@ _SOURCES = {
     "WFLW, points and test faces": ("Wu et al. 2018", "https://arxiv.org/abs/1805.10483"),
     "Wing loss": ("Feng et al. 2018", "https://arxiv.org/abs/1711.06753"),
     "Soft-argmax, heatmap head": ("Sun et al. 2018", "https://arxiv.org/abs/1711.08229"),
-    "Residual log-likelihood, heatmap head": ("Li et al. 2021", "https://arxiv.org/abs/2107.11291"),
+    "Residual log-likelihood, a loss for regression": (
+        "Li et al. 2021",
+        "https://arxiv.org/abs/2107.11291",
+    ),
     "BlazeFace, face detection": ("Bazarevsky et al. 2019", "https://arxiv.org/abs/1907.05047"),
     "1 Euro filter, smoothing": ("Casiez et al. 2012", "https://doi.org/10.1145/2207676.2208639"),
     "POSIT, head pose": ("DeMenthon and Davis 1995", "https://doi.org/10.1007/BF01450852"),
