@@ -152,7 +152,9 @@ def test_a_group_of_radio_buttons_is_one_stop_for_tab_and_arrows_move_in_it(visi
     assert first.locator("input:checked").input_value() == page.evaluate(
         "document.activeElement.value"
     )
-    page.wait_for_timeout(3000)  # the modes of the other network are loaded, on a busy machine as well
+    page.wait_for_timeout(
+        3000
+    )  # the modes of the other network are loaded, on a busy machine as well
     page.keyboard.press("Tab")
     assert (
         page.evaluate("document.activeElement.value")
