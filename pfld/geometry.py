@@ -53,9 +53,10 @@ class FaceCrop:
         points = np.asarray(points, dtype=np.float64)
         if not np.isfinite(points).all():
             raise ValueError("points to crop around must be finite")
-        turned = points @ _rotation(angle).T
-        low, high = turned.min(axis=0), turned.max(axis=0)
-        center_x, center_y = (low + high) / 2 @ _rotation(angle)
+        rotation = _rotation(angle)
+        turned = points @ rotation.T
+        low, high = np.minimum.reduce(turned), np.maximum.reduce(turned)
+        center_x, center_y = (low + high) / 2 @ rotation
         return cls(float(center_x), float(center_y), float((high - low).max()) * scale, angle)
 
     @classmethod

@@ -149,5 +149,5 @@ def face_size(landmarks: ArrayLike) -> float:
     points = np.asarray(landmarks, dtype=np.float64)
     if not len(points):
         return 0.0
-    centered = points - points.mean(axis=0)
+    centered = points - np.add.reduce(points) / len(points)
     return EYE_DISTANCE_PER_SPREAD * math.sqrt(np.vdot(centered, centered) / len(points))

@@ -250,7 +250,9 @@ class FaceLandmarker:
                 again = [self.crop_around(landmarks[i]) for i in cut]
                 landmarks[cut] = self.locate(image_rgb, again, rate=False).landmarks
         crops = [self.crop_around(points) for points in landmarks]
-        return crops, *self._look(image_rgb, crops, mirror=True)
+        found, mirrored = self._look(image_rgb, crops, mirror=True)
+        assert mirrored is not None
+        return crops, found, mirrored
 
     def detect(
         self, image_rgb: NDArray[np.uint8], thorough: bool = False, *, doubtful: bool = False
@@ -298,31 +300,36 @@ class FaceLandmarker:
 
     def _look(
         self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, mirror: bool
-    ) -> tuple[Prediction, Prediction]:
-        """Predictions for the crops, and for the mirrored crops, which are NaN without ``mirror``."""
+    ) -> tuple[Prediction, Prediction | None]:
+        """Predictions for the crops, and with ``mirror`` for the mirrored crops."""
         size = self.backend.metadata.preprocessing.input_size
         pixels = extract_all(image_rgb, crops, size)
         if not mirror:
-            found = self.backend.predict_with_uncertainty(pixels)
-            return found, Prediction(*(np.full_like(values, np.nan) for values in found))
+            return self.backend.predict_with_uncertainty(pixels), None
         both = self.backend.predict_with_uncertainty(np.concatenate([pixels, pixels[:, :, ::-1]]))
         found, mirrored = (Prediction(*halves) for halves in zip(*(np.split(v, 2) for v in both)))
         landmarks = mirrored.landmarks[:, self._mirror]
         landmarks[..., 0] = 1 - landmarks[..., 0]
         return found, Prediction(landmarks, mirrored.uncertainty[:, self._mirror])
 
-    def _quality(self, found: Prediction, mirrored: Prediction) -> NDArray[np.float32]:
-        """Probability ``(F,)`` of an error under 10 % of the distance of the outer eye corners."""
+    def _quality(self, found: Prediction, mirrored: Prediction | None) -> NDArray[np.float32]:
+        """Probability ``(F,)`` of an error under 10 % of the distance of the outer eye corners.
+
+        NaN for networks without uncertainty that have not seen the mirrored crops.
+        """
         if not self.backend.metadata.knows_uncertainty:
+            if mirrored is None:
+                return np.full(len(found.landmarks), np.nan, np.float32)
             doubt = (_disagreement(found, mirrored) - _DOUBT) / _DOUBT_WIDTH
             return 1 / (1 + np.exp(np.minimum(doubt, 50)))
         unsure = found.uncertainty
-        if not np.isnan(mirrored.uncertainty).all():
+        if mirrored is not None:
             unsure = (unsure + mirrored.uncertainty) / np.float32(2)
         left, right = self.backend.metadata.scheme.outer_eye_corners
         points = found.landmarks
-        eyes = np.linalg.norm(points[:, left] - points[:, right], axis=1)
-        least = _LEAST_EYE_DISTANCE * np.ptp(points, axis=1).max(axis=1)
+        eyes = np.hypot(*(points[:, left] - points[:, right]).T)
+        sides = np.maximum.reduce(points, axis=1) - np.minimum.reduce(points, axis=1)
+        least = _LEAST_EYE_DISTANCE * sides.max(axis=1)
         expected = unsure.mean(axis=1) / np.maximum(np.maximum(eyes, least), 1e-6)
         doubt = np.log(expected / _EXPECTED_ERROR) / _EXPECTED_ERROR_WIDTH
         return 1 / (1 + np.exp(np.minimum(doubt, 50)))
@@ -330,7 +337,10 @@ class FaceLandmarker:
     def _roll(self, landmarks: NDArray[np.float32]) -> float:
         """The rotation in radians, clockwise, that takes an upright face nearest to these landmarks."""
         points = landmarks.astype(np.float64).view(np.complex128)[:, 0]
-        return float(np.angle(np.vdot(self._upright, points - points.mean())))
+        turn = np.vdot(
+            self._upright, points
+        )  # the upright shape's mean is 0, so theirs is of no account
+        return math.atan2(turn.imag, turn.real)
 
 
 def _is_sure(face: Face) -> bool:

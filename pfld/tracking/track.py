@@ -170,21 +170,34 @@ def plausible(
         expected: ``(L, 2)`` where they were looked for; landmarks far from there, or of another size, are
             not plausible.
     """
-    if not np.isfinite(landmarks).all():
+    x0, y0, x1, y1 = box_of(landmarks).tolist()
+    if not math.isfinite(x0 + y0 + x1 + y1):  # NaN and infinities reach the box
         return False
-    x0, y0, x1, y1 = box_of(landmarks).astype(float)
     width, height = x1 - x0, y1 - y0
-    if min(width, height) * MOST_ASPECT < max(width, height, LEAST_SIZE):
+    size = max(width, height)
+    if min(width, height) * MOST_ASPECT < max(size, LEAST_SIZE) or size < LEAST_SIZE:
         return False
-    inside = ((landmarks >= 0) & (landmarks <= (size_hw[1], size_hw[0]))).all(axis=1)
-    if max(width, height) < LEAST_SIZE or inside.mean() < LEAST_INSIDE:
+    if _part_inside(landmarks, (x0, y0, x1, y1), size_hw) < LEAST_INSIDE:
         return False
     if expected is None:
         return True
-    size = size_of(expected)
-    growth = max(width, height) / size
-    leap = float(np.linalg.norm(center_of(landmarks) - center_of(expected)))
-    return 1 / MOST_GROWTH < growth < MOST_GROWTH and leap < MOST_LEAP * size
+    expected_size = size_of(expected)
+    leap = math.hypot(*(center_of(landmarks) - center_of(expected)))
+    growing = 1 / MOST_GROWTH < size / expected_size < MOST_GROWTH
+    return growing and leap < MOST_LEAP * expected_size
+
+
+def _part_inside(
+    landmarks: NDArray[np.float32],
+    box: tuple[float, float, float, float],
+    size_hw: tuple[int, int],
+) -> float:
+    """The part of landmarks ``(L, 2)`` with that box that lies inside a picture of that size."""
+    height, width = size_hw
+    x0, y0, x1, y1 = box
+    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
+        return 1.0
+    return float(((landmarks >= 0) & (landmarks <= (width, height))).all(axis=1).mean())
 
 
 def coast(velocity: NDArray[np.float64], seconds: float, rest_s: float) -> NDArray[np.float64]:
@@ -205,14 +218,16 @@ def look_of(image_rgb: NDArray[np.uint8], crop: FaceCrop) -> NDArray[np.float32]
 
 def box_of(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """The box ``(4,)`` of landmarks ``(L, 2)``: x0, y0, x1, y1."""
-    return np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
+    return np.concatenate([np.minimum.reduce(landmarks), np.maximum.reduce(landmarks)])
 
 
 def size_of(landmarks: NDArray[np.float32]) -> float:
     """The longer side of the box of landmarks ``(L, 2)``."""
-    return float((landmarks.max(axis=0) - landmarks.min(axis=0)).max())
+    width, height = np.maximum.reduce(landmarks) - np.minimum.reduce(landmarks)
+    return float(max(width, height))
 
 
 def center_of(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """The mean ``(2,)`` of landmarks ``(L, 2)``."""
-    return landmarks.mean(axis=0, dtype=np.float64)
+    middle: NDArray[np.float64] = np.add.reduce(landmarks, dtype=np.float64) / len(landmarks)
+    return middle

@@ -79,6 +79,19 @@ def write_list(
     write_whole(path, "".join(lines))
 
 
+def write_copy(
+    data: Path, out: Path, faces: list[FaceAnnotation], points: list[NDArray[np.float32]]
+) -> None:
+    """A data set that links to the pictures of ``data`` and has these points for its training faces."""
+    images = data / "WFLW_images"
+    (out / LISTS).mkdir(parents=True)
+    (out / images.name).symlink_to(images.resolve(), target_is_directory=True)
+    write_list(out / LISTS / TRAIN, faces, points, images)
+    for kept in (LISTS / TEST, Path(SPREAD)):
+        if (data / kept).is_file():
+            write_whole(out / kept, (data / kept).read_bytes())
+
+
 def main() -> int:
     """Writes the new data set; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -97,7 +110,6 @@ def main() -> int:
     data, out, share = arguments.data, arguments.out, arguments.share
     network = load_own_backend(arguments.weights)
     faces = read_wflw(data, "train")
-    images = data / "WFLW_images"
     origins, by_people = read_spread(data / SPREAD)
     names = [face.image_path.relative_to(data).as_posix() for face in faces]
     pictures = [origins.get(name, name) for name in names]
@@ -111,12 +123,7 @@ def main() -> int:
         part = share / 2 if names[index] in by_people else share
         points[index] = points[index] + np.float32(part) * (found - points[index])
 
-    (out / LISTS).mkdir(parents=True)
-    (out / images.name).symlink_to(images.resolve(), target_is_directory=True)
-    write_list(out / LISTS / TRAIN, faces, points, images)
-    for kept in (LISTS / TEST, Path(SPREAD)):
-        if (data / kept).is_file():
-            write_whole(out / kept, (data / kept).read_bytes())
+    write_copy(data, out, faces, points)
     print(f"{len(moved)} faces: the network is {100 * np.mean(moved):.2f} % from their labels")
     return 0
 
