@@ -33,10 +33,10 @@ def format_backends(speeds: list[BackendSpeed]) -> str:
 def format_video(speeds: list[VideoSpeed]) -> str:
     """A table with a line for each face tracker."""
     lines = [
-        f"{'video, 640 x 480, one face':32}{'p50 ms':>9}{'p95 ms':>9}{'mean ms':>9}{'found':>7}"
+        f"{'video, 640 x 480, one face':36}{'p50 ms':>9}{'p95 ms':>9}{'mean ms':>9}{'found':>7}"
     ]
     lines += [
-        f"{speed.name:32}{speed.p50_ms:9.2f}{speed.p95_ms:9.2f}{speed.mean_ms:9.2f}{speed.found:7.0%}"
+        f"{speed.name:36}{speed.p50_ms:9.2f}{speed.p95_ms:9.2f}{speed.mean_ms:9.2f}{speed.found:7.0%}"
         for speed in speeds
     ]
     return "\n".join(lines)

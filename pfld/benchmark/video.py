@@ -40,9 +40,9 @@ class VideoSpeed:
 
 
 def measure_video(
-    portrait: NDArray[np.uint8], backends: Iterable[str], *, network: str, frames: int = 300
+    portrait: NDArray[np.uint8], networks: Iterable[tuple[str, str]], *, frames: int = 300
 ) -> list[VideoSpeed]:
-    """Measures tracking with smoothing on each backend, and Face Mesh with and without irises, in turns.
+    """Measures tracking with smoothing, and Face Mesh with and without irises, in turns.
 
     Where MediaPipe is not installed, a line on standard error says so, and Face Mesh is left out.
     Each follows one face at most, which is Face Mesh's default.
@@ -50,13 +50,16 @@ def measure_video(
     Args:
         portrait: ``(H, W, 3)`` uint8 RGB with one face; a simulated camera of 640 x 480 pixels moves
             over it.
+        networks: The name or weight file of each network, and the backend it runs on.
 
     Raises:
         FileNotFoundError, ValueError, ImportError: As :func:`pfld.runtime.backends.load_backend`.
     """
     pictures = list(camera_over(portrait, frames))
     with ExitStack() as stack:
-        followers = {name: _tracker(network, name) for name in backends}
+        followers = {
+            f"{network}, {backend}": _tracker(network, backend) for network, backend in networks
+        }
         try:
             for name, irises in (("Face Mesh, irises", True), ("Face Mesh", False)):
                 followers[name] = stack.enter_context(_face_mesh(irises))

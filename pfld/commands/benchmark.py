@@ -22,7 +22,7 @@ from pfld.commands.arguments import Subcommands, add_json, positive
 from pfld.files import write_whole
 from pfld.plots import require_plot_suffix
 from pfld.runtime.backends import load_backend
-from pfld.weights.shipped import BACKENDS, DEFAULT_WEIGHTS, PORTRAIT, shipped_networks
+from pfld.weights.shipped import BACKENDS, PORTRAIT, shipped_networks
 
 SHIPPED_BACKENDS = tuple(name for name in BACKENDS if name != "openvino")
 
@@ -96,14 +96,12 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
 
 
 def _measure_video(speeds: list[BackendSpeed], frames: int) -> list[VideoSpeed]:
-    """Measures the default network, or else the first one, on each of the ONNX backends measured."""
+    """Measures each network on the ONNX backends, or on the others where there are none."""
     from pfld.media.pictures import read_picture
 
-    networks = [speed.network for speed in speeds]
-    network = DEFAULT_WEIGHTS if DEFAULT_WEIGHTS in networks else networks[0]
-    names = dict.fromkeys(s.backend for s in speeds if s.network == network)
-    fast = [name for name in names if name.startswith("onnx")] or list(names)
-    return measure_video(read_picture(PORTRAIT), fast, network=network, frames=frames)
+    measured = dict.fromkeys((speed.network, speed.backend) for speed in speeds)
+    fast = [pair for pair in measured if pair[1].startswith("onnx")] or list(measured)
+    return measure_video(read_picture(PORTRAIT), fast, frames=frames)
 
 
 def _add_training(kinds: Subcommands) -> None:

@@ -61,7 +61,7 @@ def test_json_alone_on_standard_output_and_a_plot(capsys, tmp_path, monkeypatch,
     results = json.loads(output.out)
     assert [row["backend"] for row in results["backends"]] == ["onnx"]
     names = [row["name"] for row in results["video"]]
-    assert names == ["onnx", *(["Face Mesh, irises", "Face Mesh"] if face_mesh else [])]
+    assert names == ["ghostone, onnx", *(["Face Mesh, irises", "Face Mesh"] if face_mesh else [])]
     assert all(row["found"] == 1 for row in results["video"])
     assert plot.read_bytes().startswith(b"\x89PNG")
 

@@ -13,7 +13,8 @@ def called(monkeypatch):
     def noting(name, status=0):
         return lambda options: steps.append((name, options)) or status
 
-    for module in (update.weights_card, update.readme_table, update.browser_facts, update.figures):
+    modules = ("weights_card", "readme_table", "speed_tables", "browser_facts", "figures")
+    for module in (getattr(update, name) for name in modules):
         monkeypatch.setattr(module, "main", noting(module.__name__))
     monkeypatch.setattr(update, "pfld", noting("pfld"))
     return steps
@@ -22,14 +23,14 @@ def called(monkeypatch):
 def test_errors_are_measured_before_the_tables_and_figures_that_show_them(called):
     assert update.main(["--data", "faces", "--cache", "crops"]) == 0
     names = [name for name, _ in called]
-    assert names == ["weights_card", "readme_table", "browser_facts", "figures"]
+    assert names == ["weights_card", "readme_table", "speed_tables", "browser_facts", "figures"]
     assert called[0][1] == ["--data", "faces", "--cache", "crops"]
 
 
 def test_latencies_are_measured_first_where_that_is_asked_for(called):
     assert update.main(["--data", "faces", "--cache", "crops", "--speed"]) == 0
     assert called[0][0] == "pfld" and called[0][1][-1].endswith("speed.json")
-    assert len(called) == 5
+    assert len(called) == 6
 
 
 def test_a_step_that_fails_is_the_last_one(called, monkeypatch):

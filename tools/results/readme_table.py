@@ -1,7 +1,7 @@
 """Table of networks in README.md, rewritten: ``python tools/results/readme_table.py``.
 
 Sizes are counted from the weight files, milliseconds come from docs/speed.json, errors and
-their intervals from docs/accuracy.json. So run it after ``pfld benchmark --frames 0 --json
+their intervals from docs/accuracy.json. So run it after ``pfld benchmark --json
 docs/speed.json`` and ``tools/results/weights_card.py``. Text outside the ``<!-- networks -->`` marks stays.
 """
 

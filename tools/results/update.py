@@ -1,9 +1,10 @@
 """All tables and figures of the shipped weights: ``python tools/results/update.py --data DIR --cache DIR``.
 
 Run it after files in weights/ were added or changed. It evaluates all of them, which takes a quarter of
-an hour, and rewrites the tables in weights/README.md, docs/accuracy.md and README.md, the figures in
-docs, and the facts that the browser's scripts read. The app's tables, plot and model cards read the same
-files. ``--speed`` measures the latency of all networks first, which needs a machine that does nothing else.
+an hour, and rewrites the tables in weights/README.md, docs/accuracy.md, docs/speed.md and README.md, the
+figures in docs, and the facts that the browser's scripts read. The app's tables, plot and model cards
+read the same files. ``--speed`` measures the latency of all networks first, which needs a machine that
+does nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import browser_facts
 import figures
 import readme_table
+import speed_tables
 import weights_card
 from pfld.__main__ import main as pfld
 
@@ -28,12 +30,13 @@ def main(argv: list[str] | None = None) -> int:
     steps = [
         lambda: weights_card.main(["--data", arguments.data, "--cache", arguments.cache]),
         lambda: readme_table.main([]),
+        lambda: speed_tables.main([]),
         lambda: browser_facts.main([]),
         lambda: figures.main(["training", "front"]),
     ]
     if arguments.speed:
         speed = str(figures.DOCS / "speed.json")
-        steps.insert(0, lambda: pfld(["benchmark", "--frames", "0", "--json", speed]))
+        steps.insert(0, lambda: pfld(["benchmark", "--json", speed]))
     return next((status for step in steps if (status := step())), 0)
 
 
