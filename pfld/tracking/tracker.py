@@ -20,6 +20,7 @@ GAP_S = 1.0  # seconds without a frame after which tracking starts anew
 SEARCH_S = 0.15  # seconds between detections while a lost face is remembered
 RATE_EVERY = 3  # frames; rating may need a second prediction
 BAD_FRAMES = 3  # of low quality in a row after which a face is lost
+BAD_S = 0.09  # seconds of low quality after which it is lost, where frames are rare
 UNCONFIRMED = 3  # detections in a row that miss a doubtful face, after which it is dropped
 SAME_OVERLAP = 0.5  # intersection over union of two boxes around one face
 
@@ -62,8 +63,8 @@ class FaceTracker:
         max_faces: How many are followed: those found first, the largest of a frame first. While so many are
             followed with ``sure_quality``, the detector does not run.
         min_quality: A new face with a lower quality is rejected; a followed one is lost after three such
-            frames in a row. If rating needs a second prediction, followed faces are rated every third
-            frame, and every frame once there is doubt.
+            frames in a row, or after 0.09 seconds. If rating needs a second prediction, followed faces are
+            rated every third frame, and every frame once there is doubt or frames are that far apart.
         sure_quality: From this average quality on a face is followed even if detections do not confirm it.
 
     Raises:
@@ -128,10 +129,11 @@ class FaceTracker:
         size_hw = size_hw_of(image_rgb)
         if size_hw != self._size_hw or abs(time_s - self._time_s) > GAP_S:
             self._forget()
+        far = abs(time_s - self._time_s) > BAD_S
         self._size_hw, self._time_s = size_hw, time_s
         self._frames += 1
 
-        lost = self._follow(image_rgb, time_s)
+        lost = self._follow(image_rgb, time_s, rate=far)
         crop_around = self.landmarker.crop_around
         self._tracks = self._identities.watch(self._tracks, image_rgb, crop_around, time_s)
         self._identities.forget_old(time_s)
@@ -155,12 +157,16 @@ class FaceTracker:
             return False  # there is no room for another, and these need no confirmation
         return not self._tracks or abs(time_s - self._searched_s) >= interval_s - 1e-6
 
-    def _follow(self, image_rgb: NDArray[np.uint8], time_s: float) -> bool:
-        """Locates every face near its expected place; returns whether any was lost."""
+    def _follow(self, image_rgb: NDArray[np.uint8], time_s: float, *, rate: bool) -> bool:
+        """Locates every face near its expected place; returns whether any was lost.
+
+        Args:
+            rate: Whether to rate this frame in any case.
+        """
         expected = [track.predicted(time_s) for track in self._tracks]
         crops = [self.landmarker.crop_around(landmarks) for landmarks in expected]
         doubtful = any(track.bad_frames for track in self._tracks)
-        rate = doubtful or self._frames % RATE_EVERY == 0
+        rate = rate or doubtful or self._frames % RATE_EVERY == 0
         kept = []
         for track, place, landmarks, quality, uncertainty in zip(
             self._tracks, expected, *self._locate(image_rgb, crops, rate=rate)
@@ -172,6 +178,8 @@ class FaceTracker:
                 track.bad_frames = BAD_FRAMES
             elif quality < self.min_quality:
                 track.doubt(float(quality))
+                if abs(time_s - track.time_s) > BAD_S:
+                    track.bad_frames = BAD_FRAMES
             else:
                 track.take(landmarks, float(quality), time_s)
             if track.bad_frames >= BAD_FRAMES:

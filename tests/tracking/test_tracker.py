@@ -141,6 +141,19 @@ def walk(start, speed, height=80, y=120):
     return lambda time_s: (start + speed * time_s, y, height)
 
 
+@pytest.mark.parametrize("fps", [1.5, 4, 10])
+def test_a_face_that_jumps_between_rare_frames_is_found_in_the_same_frame(fps):
+    def leaping(time_s):
+        return (100 if round(time_s * fps) % 4 < 2 else 220), 120, 80
+
+    scene = Scene(Person(leaping))
+    tracker = FaceTracker(scene)
+    for _ in range(24):
+        faces = tracker(scene.image(), scene.time_s)
+        assert identity_of(scene.people[0], faces, scene) is not None
+        scene.time_s += 1 / fps
+
+
 def test_a_still_face_is_followed_with_a_detection_every_half_second():
     scene = Scene(Person(still(160)))
     frames = play(FaceTracker(scene), scene, 10)
