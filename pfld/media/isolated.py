@@ -27,11 +27,18 @@ _WAITED = 4  # times ``seconds`` that are waited, as processes may wait for thei
 _KEPT = 2  # processes that may wait for the next picture
 _LONGEST_ANSWER = 2**16  # bytes before the pixels
 _ROOT = Path(__file__).resolve().parents[2]
+_AUTOGROUP = Path("/proc/self/autogroup")
 # The first place to look for modules would be the current folder, which may be anyone's.
-_CODE = "import sys; sys.path[0] = sys.argv[1]; from pfld.media.isolated import serve; serve()"
+_CODE = (
+    "import sys; sys.path[0] = sys.argv[1]; from pfld.media.isolated import serve; "
+    "serve(int(sys.argv[2]))"
+)
 
 _IDLE: list[_Decoder] = []
+_ALL: set[_Decoder] = set()
 _LOCK = threading.Lock()
+_SPENT = threading.local()
+_niceness = 0
 
 
 def read_picture_isolated(
@@ -59,6 +66,33 @@ def read_picture_isolated(
     return image
 
 
+def lower_priority(niceness: int) -> None:
+    """Has processes that are started from now on leave the processor to others.
+
+    Args:
+        niceness: 0 to 19, as of ``os.nice``; on Windows any but 0 is the class below normal.
+    """
+    global _niceness
+    _niceness = niceness
+
+
+def seconds_for_this_thread() -> float:
+    """Seconds of one core that processes have computed for pictures of this thread, in all.
+
+    A picture that is given up counts as much as is waited for one at most.
+    """
+    return getattr(_SPENT, "seconds", 0.0)
+
+
+def end_decoders() -> None:
+    """Ends all processes, also those in the middle of a picture, which cannot be read then."""
+    with _LOCK:
+        found = [decoder for decoder in _ALL if decoder.owner == os.getpid()]
+        _IDLE.clear()
+    for decoder in found:
+        decoder.end()
+
+
 class _Decoder:
     """A process that decodes pictures, seen from the one that asks.
 
@@ -70,19 +104,23 @@ class _Decoder:
         self.owner = os.getpid()
         self.ready = True
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, str(_ROOT)],
+            [sys.executable, "-c", _CODE, str(_ROOT), str(_niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the process that asks
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) * bool(_niceness),
         )
+        with _LOCK:
+            _ALL.add(self)
 
     def read(self, path: Path, seconds: float, memory: int) -> NDArray[np.uint8]:
         """What :func:`read_picture_isolated` returns and raises."""
         asked, answers = self.process.stdin, self.process.stdout
         assert asked is not None and isinstance(answers, BufferedReader)
         self.ready = False
+        spent_s = _WAITED * seconds  # unless it says how much
         patience = threading.Timer(_WAITED * seconds, self.process.kill)
         patience.start()
         try:
@@ -92,7 +130,7 @@ class _Decoder:
             answer = answers.readline(_LONGEST_ANSWER)
             if not answer:
                 raise EOFError
-            kind, said = json.loads(answer)
+            kind, said, spent_s = json.loads(answer)
             if kind == "picture":
                 image = np.empty(said, np.uint8)
                 if answers.readinto(image.data.cast("B")) != image.nbytes:
@@ -103,6 +141,7 @@ class _Decoder:
             ) from None
         finally:
             patience.cancel()
+            _SPENT.seconds = seconds_for_this_thread() + spent_s
         self.ready = True
         if kind == "picture":
             return image
@@ -111,6 +150,8 @@ class _Decoder:
 
     def end(self) -> None:
         """Ends the process."""
+        with _LOCK:
+            _ALL.discard(self)
         self.process.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             try:
@@ -139,14 +180,12 @@ def _give_back(decoder: _Decoder) -> None:
     decoder.end()
 
 
-@atexit.register
-def _end_all() -> None:
-    while decoder := _taken():
-        decoder.end()
+atexit.register(end_decoders)
 
 
-def serve() -> None:
+def serve(niceness: int) -> None:
     """What the process does: pictures that its standard input names, until that ends."""
+    _be_nice(niceness)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed goes nowhere
     if hasattr(signal, "SIGXCPU"):
@@ -167,24 +206,39 @@ def _listen(questions: SimpleQueue[bytes]) -> None:
     os._exit(0)
 
 
+def _be_nice(niceness: int) -> None:
+    if niceness and hasattr(os, "nice"):
+        os.nice(niceness)
+        # Linux may share the processor out among sessions first, and this process has one of its own.
+        for _ in range(10):
+            try:
+                _AUTOGROUP.write_text(str(niceness))
+                return
+            except BlockingIOError:  # one process at a time may do so in a tenth of a second
+                time.sleep(0.1)
+            except OSError:  # not all kernels do
+                return
+
+
 def _answer(path: Path, answers: BinaryIO) -> None:
     """Writes what a file gives: a line of JSON, and the pixels."""
     from pfld.media.pictures import read_picture
 
+    begun_s = time.process_time()
+
+    def say(kind: str, what: object) -> None:
+        answers.write(json.dumps([kind, what, time.process_time() - begun_s]).encode() + b"\n")
+
     try:
         image = np.ascontiguousarray(read_picture(path))
     except MemoryError:
-        return _say(answers, "refused", f"{path} takes too much memory to read")
+        return say("refused", f"{path} takes too much memory to read")
     except FileNotFoundError as error:
-        return _say(answers, "missing", str(error))
+        return say("missing", str(error))
     except (ValueError, OSError) as error:
-        return _say(answers, "refused", str(error))
-    _say(answers, "picture", list(image.shape))
+        return say("refused", str(error))
+    say("picture", list(image.shape))
     answers.write(image.data.cast("B"))
-
-
-def _say(answers: BinaryIO, kind: str, what: object) -> None:
-    answers.write(json.dumps([kind, what]).encode() + b"\n")
 
 
 def _limit(seconds: float, memory: int) -> None:

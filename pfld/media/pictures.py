@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pfld.media.file_paths import file_at
 from pfld.media.picture_limits import require_quick
+from pfld.media.signatures import media_kind
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
@@ -39,12 +42,18 @@ _OTHERS = {
     "a Radiance picture": rb"#\?(RADIANCE|RGBE)",
     "a Photoshop file": rb"8BPS",
     "a GIMP file": rb"gimp xcf",
-    "an icon": rb"\0\0[\1\2]\0",
+    "an icon": rb"\0\0[\1\2]\0[^\0]",
     "a DICOM file": rb".{128}DICM",
     "a PDF document": rb"%PDF-",
     "a PostScript document": rb"%!PS|\xc5\xd0\xd3\xc6",
     "an SVG drawing": rb"\s*(<\?xml.*)?<svg",
     "a web page": rb"(?i:\s*<(!doctype html|html))",
+}
+# What stands in for pictures, with what to do.
+_STAND_INS = {
+    "an archive; unpack it": rb"PK\x03\x04|Rar!\x1a|7z\xbc\xaf|\x1f\x8b\x08",
+    "a pointer of Git LFS; fetch the picture with git lfs pull": rb"version https://git-lfs",
+    "Base64 text; decode it": rb"data:image/|/9j/4|iVBORw0KGgo",
 }
 
 # TIFF tags.
@@ -77,8 +86,9 @@ def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         FileNotFoundError: When there is no such file.
         ValueError: For a file that is not a complete picture, of a format that is not read (the message
             names it), or of more than 100 megapixels.
+        TypeError: For anything but a path.
     """
-    return _read(Path(path), upright=True)
+    return _read(path, upright=True)
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -88,16 +98,15 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     turn pictures upright by themselves; there the result is the same.
 
     Raises:
-        FileNotFoundError, ValueError: As :func:`read_picture`.
+        FileNotFoundError, ValueError, TypeError: As :func:`read_picture`.
     """
-    return _read(Path(path), upright=False)
+    return _read(path, upright=False)
 
 
-def _read(path: Path, *, upright: bool) -> NDArray[np.uint8]:
+def _read(path: str | os.PathLike[str], *, upright: bool) -> NDArray[np.uint8]:
     from PIL import Image
 
-    if not os.path.isfile(path):  # unlike Path.is_file, also for names too long for a file
-        raise FileNotFoundError(f"no picture at {path}")
+    path = file_at(path, "picture")
     try:
         return as_rgb(_decoded(path, upright=upright))
     except Image.DecompressionBombError:
@@ -168,6 +177,11 @@ def _complaint(path: Path) -> str:
     for name, signature in _OTHERS.items():
         if re.match(signature, start, re.DOTALL):
             return f"{said}: {name} ({size} bytes); save it as JPEG or PNG"
+    if media_kind(path) == "video":
+        return f"{said}: a video ({size} bytes); pfld predict and VideoReader read videos"
+    for name, signature in _STAND_INS.items():
+        if re.match(signature, start):
+            return f"{said}: {name} ({size} bytes)"
     found = "HEIC" if _HEIC.match(start) else None
     Image.init()  # finds all formats
     for name in _FORMATS if len(start) >= 16 else ():
@@ -210,12 +224,17 @@ def _pixels(picture: ImageFile.ImageFile, path: Path, *, upright: bool) -> NDArr
             values = values.view(np.uint32)
         pixels = _in_8_bits(values, full)
         return ~pixels if negative else pixels
-    transparent = "A" in picture.getbands() and picture.mode != "LAB"
-    transparent |= "transparency" in picture.info
-    pixels = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+    pixels = _colors(picture)
     if deep and pixels[..., :3].max() < 256 // _PART:  # Pillow keeps the upper 8 of 16 bits
         return _deep_colors(path, orientation)
     return pixels
+
+
+def _colors(picture: Image.Image) -> NDArray[np.uint8]:
+    """A Pillow picture of bytes, of any mode, as RGB or RGBA."""
+    transparent = "A" in picture.getbands() and picture.mode != "LAB"
+    transparent |= "transparency" in picture.info
+    return np.asarray(picture.convert("RGBA" if transparent else "RGB"))
 
 
 def _has_deep_colors(picture: ImageFile.ImageFile) -> bool:
@@ -378,11 +397,12 @@ def _fitting_maximum(largest: int, itemsize: int) -> int:
     return max(2 ** largest.bit_length() - 1, 255)
 
 
-def as_rgb(image: ArrayLike) -> NDArray[np.uint8]:
+def as_rgb(image: ArrayLike | Image.Image) -> NDArray[np.uint8]:
     """An array as ``(H, W, 3)`` uint8 RGB; the array itself if it is that already.
 
     Args:
-        image: ``(H, W)`` or ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA. By type:
+        image: A Pillow picture of any mode, taken as it is stored, or an array: ``(H, W)`` or
+            ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA. By type:
 
             - uint8: 0..255.
             - uint16: 0..65535.
@@ -394,12 +414,18 @@ def as_rgb(image: ArrayLike) -> NDArray[np.uint8]:
     Raises:
         ValueError: For anything else.
     """
-    image = np.asarray(image)
+    given: Any = image
+    pillow = sys.modules.get("PIL.Image")  # not loaded: then this is no picture of it
+    if pillow is not None and isinstance(given, pillow.Image):
+        has_numbers = given.mode == "F" or given.mode.startswith("I")
+        given = np.asarray(given) if has_numbers else _colors(given)
+    image = np.asarray(given)
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError(
-            f"a picture has shape (H, W), (H, W, 3) or (H, W, 4), this array {image.shape}"
+            f"a picture has shape (H, W), (H, W, 3) or (H, W, 4), this array {np.shape(given)}"
+            + _why_no_picture(given)
         )
     if image.dtype.kind == "u" and image.dtype.itemsize == 2:
         image = (image // 257).astype(np.uint8)
@@ -413,6 +439,20 @@ def as_rgb(image: ArrayLike) -> NDArray[np.uint8]:
         blended = image[..., :3] * alpha + _BACKGROUND * (1 - alpha)
         return np.rint(blended).astype(np.uint8)
     return image
+
+
+def _why_no_picture(given: Any) -> str:
+    """What more there is to say of something that has not the shape of a picture."""
+    shape = np.shape(given)
+    if given is None:
+        return "; it is None, as OpenCV gives for a file that it cannot read"
+    if isinstance(given, (str, bytes, os.PathLike)):
+        return "; read files with pfld.read_picture"
+    if len(shape) == 4:
+        return "; give one picture at a time"
+    if len(shape) == 3 and shape[0] in (1, 3, 4):
+        return "; channels come last, as after np.moveaxis(image, 0, 2)"
+    return ""
 
 
 def _checked(values: NDArray[Any]) -> NDArray[np.uint8]:

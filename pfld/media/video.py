@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pfld.geometry import size_hw_of
 from pfld.media.ahead import read_ahead
 from pfld.media.codecs import WHITELIST, unread_codec
+from pfld.media.file_paths import file_at
 from pfld.media.frames import UprightFrames, deinterlaced
 
 MOST_PIXELS = 50_000_000  # of a frame; 8K has 33 million
@@ -34,6 +35,7 @@ MOST_FRAMES_PER_SECOND = 999.0  # files that do not know their rate say 1000 and
 _USUAL_RATE = 25.0  # frames per second, if the rate is unknown
 _TIMED_FRAMES = 30  # whose times are used to measure an unknown rate
 _ENDS_EARLY = 0.01  # of the frames, at least two: so many may be missing in a complete video
+_ENDS_EARLY_S = 0.2  # before the end that a file promises, which may be inexact
 
 # FFmpeg's demuxers of files that hold their video themselves: no playlists, lists or scripts, which
 # name other files, and no pictures.
@@ -65,7 +67,8 @@ class VideoReader:
     Attributes:
         path: The file.
         rate: Frames per second, on average.
-        num_frames: Number of frames by the container, which may be wrong; None if unknown.
+        num_frames: Number of frames by the container, which may be wrong; None if unknown. If sound lasts
+            longer and only the file's length is known, it is corrected after the last frame.
         num_read: Number of frames read so far.
         size_hw: Height and width of the first frame in pixels.
         about: Format and codec, for messages.
@@ -86,6 +89,8 @@ class VideoReader:
                 f"{self._container.format.long_name}, {self._stream.codec_context.codec.long_name}"
             )
             self._start_s = (self._container.start_time or 0) / av.time_base
+            self._length_s = (self._container.duration or 0) / av.time_base
+            self._picture_end_s = self._end_s = 0.0  # of the last packet: of picture, and of any
             aspect = float(self._stream.sample_aspect_ratio or 1)
             upright = UprightFrames(aspect)
             self._rest = ((frame.time, upright(frame)) for frame in deinterlaced(self._decoded()))
@@ -97,7 +102,7 @@ class VideoReader:
             self.size_hw = size_hw_of(self._first[0][1])
             self._ahead = read_ahead(self._rest, _waiting_frames(self.size_hw))
             self.rate = _rate(self._stream, path)
-            self.num_frames = self._stream.frames or self._estimated_frames()
+            self.num_frames = self._promised_frames()
         except BaseException:
             self._open.close()
             raise
@@ -114,6 +119,9 @@ class VideoReader:
             self._last_s = self._time_s(stamp_s)
             self.num_read += 1
             yield self._last_s, image
+        if self.num_frames is not None and not self._stream.frames and self._is_whole():
+            fitting = round(self._picture_end_s * self.rate)
+            self.num_frames = max(self.num_read, min(self.num_frames, fitting))
 
     @property
     def num_missing(self) -> int:
@@ -133,7 +141,8 @@ class VideoReader:
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """The frames that can be decoded; damaged packets are passed over."""
-        packets = self._container.demux(self._stream)
+        # Sound is passed over as well, but says how far the file reaches.
+        packets = self._container.demux(self._stream, *self._container.streams.audio)
         while True:
             try:
                 packet = next(packets)
@@ -141,8 +150,13 @@ class VideoReader:
                 return
             if packet.is_corrupt:  # cut off: what lay in memory would be the rest of its picture
                 continue
+            end_s = self._end_of(packet)
+            self._end_s = max(self._end_s, end_s)
+            if packet.stream.index != self._stream.index:
+                continue
+            self._picture_end_s = max(self._picture_end_s, end_s)
             try:
-                frames = packet.decode()
+                frames = self._stream.decode(packet)
             except av.error.FFmpegError:
                 continue
             for frame in frames:
@@ -156,11 +170,28 @@ class VideoReader:
             return time_s if 0 <= time_s < math.inf else 0.0
         return time_s if self._last_s < time_s < math.inf else self._last_s + 1 / self.rate
 
-    def _estimated_frames(self) -> int | None:
-        if not self._container.duration or self._stream.average_rate is None:
-            return None
-        count = self._container.duration / av.time_base * self.rate
-        return round(count) if 1 <= count < 1e9 else None
+    def _end_of(self, packet: av.Packet[Any]) -> float:
+        """When a packet ends, in seconds from the start of the file; 0 if unknown."""
+        if packet.pts is None:
+            return 0.0
+        end = packet.pts + (packet.duration or 0)
+        return end * float(packet.time_base or 0) - self._start_s
+
+    def _is_whole(self) -> bool:
+        """After the last packet: whether picture or sound reach the end of the file as it promises."""
+        tolerated_s = max(_ENDS_EARLY_S, _ENDS_EARLY * self._length_s)
+        return self._length_s - self._end_s <= tolerated_s
+
+    def _promised_frames(self) -> int | None:
+        stream = self._stream
+        if not stream.frames:
+            count = self._length_s * self.rate if stream.average_rate is not None else 0.0
+            return round(count) if 1 <= count < 1e9 else None
+        if stream.duration and "mp4" in self._container.format.name:
+            # An edit list leaves frames out that are counted: what was cut away on a phone.
+            shown = math.ceil(float(stream.duration * (stream.time_base or 0)) * self.rate)
+            return min(stream.frames, max(shown, 1))
+        return stream.frames
 
 
 class VideoWriter:
@@ -345,12 +376,17 @@ class _Sound:
     def _of(
         self, container: InputContainer, stream: AudioStream | None
     ) -> Iterator[av.Packet[Any]]:
-        """Packets for the output; sound that is damaged ends there."""
+        """Packets for the output, later and later; sound that is damaged ends there."""
         if stream is None:
             return
+        is_copied = stream.codec_context.codec.canonical_name in _COPIED_SOUND
+        packets = self._copied if is_copied else self._aac
+        last = -math.inf
         try:
-            copied = stream.codec_context.codec.canonical_name in _COPIED_SOUND
-            yield from self._copied(container, stream) if copied else self._aac(container, stream)
+            for packet in packets(container, stream):
+                if packet.dts is not None and packet.dts > last:  # MP4 takes no others
+                    last = packet.dts
+                    yield packet
         except av.error.FFmpegError:
             return
 
@@ -385,9 +421,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
         FileNotFoundError: When there is no such file.
         ValueError: When it has none of the formats allowed, or is damaged.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no video at {path}")
-    with path.open("rb") as file:
+    with file_at(path, "video").open("rb") as file:
         try:
             container = av.open(
                 file, "r", container_options=_SAFE, io_open=_refuse, metadata_errors="replace"

@@ -337,7 +337,10 @@ def _running(workers: int | None) -> Iterator[None]:
         for category in (FutureWarning, DeprecationWarning, UserWarning):
             warnings.filterwarnings("ignore", category=category, module="ray")
         if ours:
-            _start(workers)
+            try:
+                _start(workers)
+            except Exception as error:  # Ray raises Exception itself
+                raise OSError(f"Ray does not start: {' '.join(str(error).split())}") from error
         context = DataContext.get_current()
         bars = context.enable_progress_bars
         context.enable_progress_bars = bars and loud

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -81,7 +81,7 @@ class PictureLandmarker(Landmarker, Protocol):
 
 
 def predict(
-    paths: Sequence[str],
+    paths: str | Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     landmarker: PictureLandmarker,
     options: PredictionOptions,

@@ -6,12 +6,13 @@ import glob
 import mimetypes
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pfld.media.file_paths import why_no_file
 from pfld.media.signatures import PICTURE_SUFFIXES, VIDEO_SUFFIXES, media_kind
 
 # Videos have these, and other files as well: TypeScript, modules, text.
@@ -19,6 +20,7 @@ _SHARED_SUFFIXES = frozenset(".dv .m4s .mod .qt .rm .tod .ts".split())
 _COPIED_AS_THEY_ARE = {"picture": {".jpg", ".jpeg", ".png"}, "video": {".mp4"}}
 _OTHERWISE = {"picture": ".png", "video": ".mp4"}
 _LONGEST_NUMBER = 9  # digits of a camera's; OpenCV takes what 32 bits hold
+_LONGEST_NAME, _SHORTENED = 255, 240  # bytes; a number may be added to what was shortened
 _ON_WINDOWS = os.name == "nt"
 # Devices, with any suffix. Files can have such names on other systems' disks.
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
@@ -51,7 +53,9 @@ class Source:
         return os.fsencode(where)
 
 
-def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[str]]:
+def find_sources(
+    paths: str | Iterable[str | os.PathLike[str]], out: Path
+) -> tuple[list[Source], list[str]]:
     """The sources that ``paths`` name, each once, and a line for each problem with a path.
 
     Folders and their subfolders are searched in order of names, without hidden files and
@@ -59,7 +63,7 @@ def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[st
 
     Args:
         paths: Files, folders, patterns with ``*``, ``?``, ``[...]`` and ``**``, and cameras by number,
-            ``-`` for the first.
+            ``-`` for the first. One text is one path.
         out: The folder of results.
 
     Raises:
@@ -68,7 +72,8 @@ def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[st
     found: list[Path | int] = []
     bases: list[str] = []  # absolute folders
     problems: list[str] = []
-    for text in paths:
+    for given in [paths] if isinstance(paths, str) else paths:
+        text = os.fspath(given)
         path = Path(text)
         if os.path.isdir(text):
             _require_apart(path, out)
@@ -83,6 +88,9 @@ def find_sources(paths: Sequence[str], out: Path) -> tuple[list[Source], list[st
             bases.append(os.path.dirname(os.path.abspath(path)))
         elif os.path.exists(text):
             problems.append(f"{printable(path)}: neither a file nor a folder")
+            continue
+        elif reason := why_no_file(text):
+            problems.append(f"{printable(text)}{reason}")
             continue
         elif text == "-" or (text.isascii() and text.isdecimal()):
             number = "0" if text == "-" else text.lstrip("0") or "0"
@@ -124,10 +132,18 @@ def _source(location: Path | int, bases: list[str]) -> Source:
         target = Path(location.name)
     kind, suffix = _kind(location), location.suffix.lower()
     if suffix not in _COPIED_AS_THEY_ARE[kind]:
-        target = target.with_name(target.name + _OTHERWISE[kind])
+        target = target.with_name(_short_enough(target.name, _OTHERWISE[kind]))
     if _ON_WINDOWS:
         target = Path(*map(_windows_name, target.parts))
     return Source(kind, location, target)
+
+
+def _short_enough(name: str, suffix: str) -> str:
+    """A name with a suffix added, shortened before it where it would be too long for a file."""
+    if len(os.fsencode(name + suffix)) > _LONGEST_NAME:
+        while len(os.fsencode(name + suffix)) > _SHORTENED:
+            name = name[:-1]
+    return name + suffix
 
 
 def _windows_name(name: str) -> str:

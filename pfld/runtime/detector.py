@@ -25,9 +25,10 @@ _UNSEEN = 0.2  # score for a model that does not find what the other one finds
 _LIKELY = 0.5  # score from which a detection is more likely a face than not
 _CERTAIN = 0.7  # score from which a face found at first glance needs no closer look
 _SAME = 0.5  # of the smaller box within the other: two boxes are of one face
+_CUT = 0.1  # x box side over the border: from there on the border cuts a face
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DetectedFace:
     """A detected face; its box reaches from brows to chin.
 
@@ -132,13 +133,22 @@ def _search(models: Models, image: NDArray[np.uint8]) -> list[DetectedFace]:
         if all(_overlap(candidate, face) < _SAME for face in seen):
             faces += _look_closer(models, image, candidate)
     faces = _united([face for face in faces if face.score >= models.min_score])
-    # A face cut by the border may be missed in a close look, in the black around it, or misjudged.
     for glance in glanced:
+        # A close look shows a face that the border cuts beside black, and may miss or misjudge it. So its
+        # score at first glance counts.
+        is_cut = _is_cut(glance, image)
         if all(_overlap(glance, face) < _SAME for face in faces):
-            faces.append(_unconfirmed(glance))
+            faces.append(glance if is_cut else _unconfirmed(glance))
         else:
-            faces = [_with_glance(face, glance) for face in faces]
+            least = glance.score if is_cut else 0.0
+            faces = [_with_glance(face, glance, least) for face in faces]
     return faces
+
+
+def _is_cut(face: DetectedFace, image: NDArray[np.uint8]) -> bool:
+    """Whether the picture's border cuts off a part of a face's box."""
+    outside = max(*-face.box[:2], *(face.box[2:] - image.shape[1::-1]))
+    return bool(outside >= _CUT * (face.box[2] - face.box[0]))
 
 
 def _unconfirmed(glance: DetectedFace) -> DetectedFace:
@@ -148,11 +158,16 @@ def _unconfirmed(glance: DetectedFace) -> DetectedFace:
     return replace(glance, score=(glance.score + _UNSEEN) / 2)
 
 
-def _with_glance(face: DetectedFace, glance: DetectedFace) -> DetectedFace:
-    """A face that is not certain, with what the glance saw at its place as an equal alternative."""
+def _with_glance(face: DetectedFace, glance: DetectedFace, least: float) -> DetectedFace:
+    """A face that is not certain, with what the glance saw at its place as an equal alternative.
+
+    Args:
+        least: Score that both have at least.
+    """
     if face.score >= _CERTAIN or _overlap(face, glance) < _SAME:
         return face
-    return replace(face, others=(*face.others, replace(glance, score=face.score)))
+    score = max(face.score, least)
+    return replace(face, score=score, others=(*face.others, replace(glance, score=score)))
 
 
 def _look_closer(

@@ -31,7 +31,7 @@ class HeadPose(NamedTuple):
     roll: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
     """One face in a picture.
 

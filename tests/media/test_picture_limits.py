@@ -118,7 +118,7 @@ def test_what_does_not_take_long_is_read(tmp_path, data):
 @pytest.fixture(scope="module", autouse=True)
 def none_left():
     yield
-    isolated._end_all()
+    isolated.end_decoders()
 
 
 @pytest.mark.parametrize("name", PICTURES)

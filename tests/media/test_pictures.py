@@ -1,10 +1,12 @@
 """Pictures of every kind as RGB, and what is refused. What Pillow decodes is trusted, not tested."""
 
 import io
+import re
 import struct
 import sys
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pillow_heif
@@ -240,6 +242,22 @@ def test_huge_pictures_are_refused_by_their_header(tmp_path, side, read):
 def test_no_file_is_said_so(tmp_path, name):
     with pytest.raises(FileNotFoundError, match="no picture at"):
         read_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.jpg?b=1", "file://host/a.jpg"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_addresses_are_said_not_to_be_opened(address, kind):
+    start = f"no picture at {re.escape(address)}: addresses are not opened"
+    with pytest.raises(FileNotFoundError, match=start):
+        read_picture(kind(address))
+
+
+@pytest.mark.parametrize(
+    "given", [b"a.jpg", io.BytesIO(), 3, None], ids=lambda given: type(given).__name__
+)
+def test_what_is_no_path_is_said_so(given):
+    with pytest.raises(TypeError, match=f"give the path of a picture, not {type(given).__name__}"):
+        read_picture(given)
 
 
 # Several pictures in a JPEG file
@@ -671,12 +689,29 @@ def test_a_damaged_picture_is_said_to_be_of_its_format(tmp_path, name, kind):
         (b"<?xml version='1.0'?>\n<!-- x -->\n<svg/>", "an SVG drawing"),
         (b"<!DOCTYPE html><html>", "a web page"),
         (bytes(128) + b"DICM", "a DICOM file"),
+        (b"\0\0\1\0\1\0\x10\x10", "an icon"),
     ],
 )
 def test_other_files_are_named(written, start, kind):
     with pytest.raises(
         ValueError, match=rf"a\.jpg is not a picture .*: {kind} \(.* bytes\); save it as JPEG"
     ):
+        written(start.ljust(600, b"\0"), "a.jpg")
+
+
+@pytest.mark.parametrize(
+    "start, advice",
+    [
+        (b"PK\3\4", "an archive; unpack it"),
+        (b"\x1f\x8b\x08", "an archive; unpack it"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS; .* git lfs pull"),
+        (b"data:image/jpeg;base64,/9j/", "Base64 text; decode it"),
+        (b"/9j/4AAQSkZJRg", "Base64 text; decode it"),
+        (b"\0\0\0\x18ftypisom", r"a video \(600 bytes\); pfld predict"),
+    ],
+)
+def test_what_stands_in_for_a_picture_is_named_with_advice(written, start, advice):
+    with pytest.raises(ValueError, match=rf"a\.jpg is not a picture .*: .*{advice}"):
         written(start.ljust(600, b"\0"), "a.jpg")
 
 
@@ -752,6 +787,51 @@ def test_integers_up_to_255_are_pixel_values(dtype):
 
 def test_bools_are_black_and_white():
     assert_array_equal(as_rgb(RGB > 99), np.where(RGB > 99, 255, 0))
+
+
+PILLOW_MODES = "1 L P LA PA RGBA RGBX CMYK YCbCr LAB HSV".split()
+
+
+@pytest.mark.parametrize("mode", PILLOW_MODES)
+def test_pictures_of_pillow_have_their_colors(mode):
+    """As arrays, indices of a palette would be taken for grey, and CMYK for RGBA."""
+    opaque = Image.new("RGBA", (6, 4), (200, 120, 40, 255))
+    picture = opaque.convert("RGB" if mode in ("LAB", "HSV", "YCbCr") else "RGBA").convert(mode)
+    assert_allclose(as_rgb(picture), np.asarray(picture.convert("RGB")), atol=1)
+
+
+def test_transparent_pictures_of_pillow_lie_over_white():
+    picture = Image.new("LA", (1, 1), (100, 51))
+    assert_array_equal(as_rgb(picture), [[[224, 224, 224]]])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "white"),
+    [(np.uint16, 65535), (np.float32, 1), (np.int32, 255)],
+    ids="I;16 F I".split(),
+)
+def test_pictures_of_pillow_with_more_than_8_bits_are_taken_as_arrays(dtype, white):
+    values = np.array([[0, white]], dtype)
+    assert_array_equal(as_rgb(Image.fromarray(values)), as_rgb(values))
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        (None, "OpenCV gives for a file that it cannot read"),
+        ("a.jpg", "read files with pfld.read_picture"),
+        (Path("a.jpg"), "read files with pfld.read_picture"),
+        (b"a.jpg", "read files with pfld.read_picture"),
+        (np.zeros((3, 40, 60)), "channels come last"),
+        (np.zeros((1, 40, 60)), "channels come last"),
+        (np.zeros((1, 40, 60, 3)), "one picture at a time"),
+        ([RGB, RGB], "one picture at a time"),
+    ],
+    ids="None name path bytes channels grey batch list".split(),
+)
+def test_what_is_no_picture_is_refused_with_advice(given, advice):
+    with pytest.raises(ValueError, match=f"^a picture has shape .*; .*{advice}"):
+        as_rgb(given)
 
 
 def test_16_bits_are_16_bits_in_either_order_of_bytes():

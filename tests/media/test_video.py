@@ -38,6 +38,13 @@ def cut(path, part):
     return path
 
 
+def copy_of(packet):
+    copy = av.Packet(bytes(packet))
+    copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+    copy.time_base, copy.is_keyframe = packet.time_base, True
+    return copy
+
+
 def read(path):
     """Times and pictures of all frames."""
     with VideoReader(path) as reader:
@@ -342,6 +349,37 @@ def test_sound_is_kept_in_step(tmp_path, sound, container, kept):
     assert_allclose(heard(tmp_path / "b.mp4"), heard(source), atol=0.03)
 
 
+SOUNDS = {
+    "mp4": ("libx264", "aac"),
+    "mov": ("libx264", "pcm_s16le"),
+    "matroska": ("libx264", "aac"),
+    "webm": ("libvpx", "libopus"),
+    "mpegts": ("mpeg2video", "aac"),
+    "flv": ("flv", "libmp3lame"),
+    "avi": ("mpeg4", "libmp3lame"),
+}
+
+
+@pytest.mark.parametrize(
+    "sound_s",
+    [(0, 4), (0, 1), (1, 2), (3, 5)],
+    ids=["longer", "shorter", "begins later", "begins after the picture"],
+)
+@pytest.mark.parametrize("container", SOUNDS)
+def test_sound_may_last_longer_or_shorter_than_the_picture(tmp_path, container, sound_s):
+    codec, sound = SOUNDS[container]
+    options = {"codec": codec, "container": container, "sound": sound, "sound_s": sound_s}
+    source = clip(tmp_path / "a", frames(50), **options)
+    with VideoReader(source) as reader:
+        with VideoWriter(tmp_path / "b.mp4", reader.size_hw, 25, sound_of=source) as writer:
+            for time_s, image in reader:
+                writer.write(image, time_s)
+        assert (reader.num_read, reader.num_missing) == (50, 0)
+        assert abs(reader.num_frames - 50) <= 2
+    assert_allclose(seen(tmp_path / "b.mp4"), seen(source), atol=0.002)
+    assert_allclose(heard(tmp_path / "b.mp4"), heard(source), atol=0.03)
+
+
 def test_a_copy_of_silent_video_is_silent(tmp_path):
     source = clip(tmp_path / "a.mp4")
     with VideoWriter(tmp_path / "b.mp4", SIZE_HW, 25, sound_of=source) as writer:
@@ -357,6 +395,26 @@ def test_sound_that_is_damaged_costs_no_picture(tmp_path):
         for image in frames(40):
             writer.write(image)
     assert len(seen(tmp_path / "b.mp4")) == 40
+
+
+@pytest.mark.parametrize("sound", ["aac", "libopus"])
+def test_sound_whose_times_do_not_rise_costs_no_picture(tmp_path, sound):
+    """As in fragments that overlap."""
+    source = clip(tmp_path / "a.mkv", frames(40), codec="mjpeg", pixels="yuvj420p", sound=sound)
+    with av.open(str(source)) as whole, av.open(str(tmp_path / "b.mkv"), "w") as output:
+        made = [output.add_stream_from_template(stream) for stream in whole.streams]
+        for packet in whole.demux():
+            if packet.dts is None:
+                continue
+            copies = [packet] if packet.stream.type == "video" else [packet, copy_of(packet)]
+            for one in copies:
+                one.stream = made[packet.stream.index]
+                output.mux_one(one)
+    with VideoWriter(tmp_path / "c.mp4", SIZE_HW, 25, sound_of=tmp_path / "b.mkv") as writer:
+        for image in frames(40):
+            writer.write(image)
+    assert len(seen(tmp_path / "c.mp4")) == 40
+    assert_allclose(heard(tmp_path / "c.mp4"), heard(source), atol=0.06)
 
 
 # Damaged files, and files that are none
@@ -383,6 +441,45 @@ def test_of_a_damaged_video_only_whole_pictures_are_read(tmp_path, damage):
     assert 15 < len(images) < 40
     for image in images:
         assert any((image == other).all() for other in whole)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "overwritten"])
+def test_pictures_are_missed_where_sound_lasts_longer(tmp_path, damage):
+    """Matroska does not say how many pictures there are."""
+    path = clip(
+        tmp_path / "a.mkv",
+        frames(100),
+        codec="mjpeg",
+        pixels="yuvj420p",
+        sound="aac",
+        sound_s=(0, 6),
+    )
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    if damage == "cut off":
+        data = data[: places[50][0]]
+    else:
+        for place, size in places[50:]:
+            data[place + 20 : place + size] = bytes(size - 20)
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        assert 45 < len(list(reader)) < 55 and reader.num_missing > 40
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_what_was_cut_away_on_a_phone_is_not_missed(tmp_path, container):
+    """The file holds all frames; its edit lists leave out what comes after the first two seconds."""
+    path = clip(tmp_path / "a", frames(150), container=container, sound="aac", options={"g": "10"})
+    data = bytearray(path.read_bytes())
+    movie = data.index(b"mvhd") + 4
+    (scale,) = struct.unpack_from(">I", data, movie + 12)
+    place = 0
+    while (place := data.find(b"elst", place + 4)) > 0:
+        struct.pack_into(">I", data, place + 12, 2 * scale)
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        assert len(list(reader)) == reader.num_frames == 50 and reader.num_missing == 0
 
 
 def test_a_whole_video_misses_nothing(tmp_path):
@@ -486,10 +583,24 @@ def test_a_video_without_a_frame_names_format_and_codec(tmp_path):
         VideoReader(path)
 
 
-@pytest.mark.parametrize("name", ["missing.mp4", "."])
-def test_no_file_is_said_so(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match="no video at"):
-        VideoReader(tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing.mp4", "missing.mp4$"),
+        ("", "it is a folder$"),
+        (255 * "long" + ".mp4", "long.mp4$"),
+        (
+            "https://example.com/a.mp4",
+            "https://example.com/a.mp4: addresses are not opened; download",
+        ),
+        ("rtsp://10.0.0.1/stream", "rtsp://10.0.0.1/stream: addresses are not opened; download"),
+    ],
+    ids=["missing", "folder", "long", "address", "stream"],
+)
+def test_no_file_is_said_so(tmp_path, name, reason):
+    path = name if "://" in name else tmp_path / name
+    with pytest.raises(FileNotFoundError, match=f"no video at .*{reason}"):
+        VideoReader(path)
 
 
 class Frame:

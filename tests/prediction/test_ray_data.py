@@ -135,6 +135,22 @@ def test_where_there_is_nothing_to_read_ray_does_not_start(tmp_path, capsys, mon
     ]
 
 
+@pytest.mark.parametrize("error", [Exception, ConnectionError, RuntimeError])
+@pytest.mark.parametrize("address", [None, "127.0.0.1:1"], ids=["here", "cluster"])
+def test_ray_that_does_not_start_is_one_line(tmp_path, capsys, monkeypatch, error, address):
+    def init(**options):
+        raise error("The node timed out\n  during startup.")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    path = photo(tmp_path / "a.png")
+    assert main(["predict", "--ray", str(path), "--out", str(tmp_path / "out")]) == 2
+    said = "error: Ray does not start: The node timed out during startup.\n"
+    assert capsys.readouterr().err == said
+
+
 def mortal():
     """A local class, as others are pickled by the name of a module that actors cannot import."""
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pfld import FaceLandmarker, read_picture
+from pfld.geometry import box_overlaps
 from pfld.synthetic.scenery import background
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +110,18 @@ def test_a_cut_face_is_found_and_no_other(landmarker, people, who, degrees, side
         picture, points = turned(picture, points, degrees)
     faces = require_what_a_glance_finds(landmarker, *cut(picture, points, **{side: part}))
     assert part > 0.2 or len(faces) == 1
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+@pytest.mark.parametrize("who", ["astronaut", "hopper", "photographer", "covered", "dark"])
+def test_every_face_of_a_glance_is_found(landmarker, who, side):
+    picture = read_picture(ROOT / "demo" / "examples" / f"{who}.jpg")
+    points = landmarker(picture)[0].landmarks
+    for part in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6):
+        rest, _ = cut(picture, points, **{side: part})
+        boxes = [face.box for face in landmarker(rest)]
+        for face in landmarker(rest, thorough=False):
+            assert boxes and box_overlaps(face.box, boxes).max() > 0.5, part
 
 
 @pytest.mark.parametrize("part", [-0.1, 0.0, 0.2])

@@ -212,9 +212,10 @@ def test_importing_is_light_and_detecting_is_silent_without_torch():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def found_by_glance_and_close_look(monkeypatch, glance_score, found):
+def found_by_glance_and_close_look(monkeypatch, glance_score, found, shift=(0, 0, 0, 0)):
     """The search's faces where a glance sees one, and close looks find ``found`` there."""
     box, eyes = np.array([0, 0, 100, 100], np.float32), np.array([[30, 40], [70, 40]], np.float32)
+    box += np.float32(shift)
     glance = DetectedFace(box, glance_score, eyes)
     seen = [DetectedFace(box + 10, score, eyes[::-1]) for score in found]
     monkeypatch.setattr(module, "_glance", lambda models, image: [glance])
@@ -229,6 +230,26 @@ def test_a_glance_that_no_close_look_confirms_stays_with_a_score_for_that(
 ):
     (face,) = found_by_glance_and_close_look(monkeypatch, glanced, [])
     assert face.score == pytest.approx(kept) and face.roll == 0
+
+
+SHIFTS = {
+    "left": (-12, 0, -12, 0),
+    "top": (0, -12, 0, -12),
+    "right": (12, 0, 12, 0),
+    "bottom": (0, 12, 0, 12),
+}
+
+
+@pytest.mark.parametrize("found", [[], [0.35]], ids=["not confirmed", "doubtful"])
+@pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS.keys())
+def test_a_face_that_the_border_cuts_keeps_its_score_at_first_glance(monkeypatch, found, shift):
+    (face,) = found_by_glance_and_close_look(monkeypatch, 0.6, found, shift)
+    assert face.score == 0.6 and [other.score for other in face.others] == [0.6] * len(found)
+
+
+def test_a_face_that_the_border_cuts_has_a_better_score_of_a_close_look(monkeypatch):
+    (face,) = found_by_glance_and_close_look(monkeypatch, 0.55, [0.65], SHIFTS["top"])
+    assert face.score == pytest.approx(0.65)
 
 
 def test_a_face_that_is_not_certain_has_what_the_glance_saw_there_as_an_alternative(monkeypatch):

@@ -31,6 +31,7 @@ def clip(
     matrix=None,
     aspect=None,
     sound=None,
+    sound_s=None,
     options=None,
     **context,
 ):
@@ -39,7 +40,9 @@ def clip(
     Args:
         matrix: Where x and y go, ((a, b), (c, d)), as a display matrix has it.
         aspect: Width of a pixel over its height.
-        sound: Codec of a beep that lasts 0.1 s from each frame's time on, every tenth frame.
+        sound: Codec of a beep that lasts 0.1 s from each frame's time on, every tenth frame, and
+            from its own start on.
+        sound_s: When the sound begins and ends; by default from 0 to half a second after the last frame.
         context: Attributes of the encoder, such as ``color_trc``.
     """
     images = list(frames(12) if images is None else images)
@@ -66,20 +69,19 @@ def clip(
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         if beeps is not None:
-            for frame in _beeps(times_s):
+            for frame in _beeps(times_s, *(sound_s or (0, times_s[-1] + 0.5))):
                 output.mux(beeps.encode(frame))
             output.mux(beeps.encode(None))
     return path
 
 
-def _beeps(times_s, rate=48_000, step=1024):
-    wave = np.zeros(int((times_s[-1] + 0.5) * rate), np.float32)
-    for time_s in times_s[::10]:
+def _beeps(times_s, start_s, end_s, rate=48_000, step=1024):
+    wave = np.zeros(int(end_s * rate), np.float32)
+    for time_s in (start_s, *times_s[::10]):
         start = round(time_s * rate)
-        wave[start : start + rate // 10] = 0.5 * np.sin(
-            np.arange(rate // 10) * 2 * np.pi * 880 / rate
-        )
-    for start in range(0, len(wave) - step, step):
+        beep = wave[start : start + rate // 10]
+        beep[:] = 0.5 * np.sin(np.arange(len(beep)) * 2 * np.pi * 880 / rate)
+    for start in range(int(start_s * rate), len(wave) - step, step):
         part = np.ascontiguousarray(wave[None, start : start + step])
         frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
         frame.rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)

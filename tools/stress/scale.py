@@ -168,9 +168,9 @@ def measure_workers(work: Path) -> None:
     )
 
 
-def kill_workers(work: Path, kills: int) -> None:
-    pictures = work / "few"
-    write_pictures(pictures, 300)
+def kill_workers(work: Path, kills: int, count: int) -> None:
+    pictures = work / f"few-{count}"
+    write_pictures(pictures, count)
     whole, killed = work / "whole", work / "killed"
     for folder in (whole, killed):
         shutil.rmtree(folder, ignore_errors=True)
@@ -204,6 +204,8 @@ def kill_workers(work: Path, kills: int) -> None:
                 rng.choice(family).send_signal(signal.SIGKILL)
                 time.sleep(rng.uniform(0.2, 1.0))
             if process.poll() is not None:
+                if process.returncode == 0:
+                    print("the same bytes:", digest(killed) == digest(whole), flush=True)
                 shutil.rmtree(
                     killed
                 )  # It had ended: begin again, so that there is something to kill.
@@ -215,7 +217,7 @@ def kill_workers(work: Path, kills: int) -> None:
         hit += 1
         done = sum(1 for _ in killed.glob("*.jpg")) if killed.exists() else 0
         print(f"kill {hit}: {done} pictures done", flush=True)
-        if done > 250:
+        if done > 5 / 6 * count:
             predict(ROOT, str(pictures), "--out", str(killed), "--json", "--csv", "--workers", "2")
             print("the same bytes:", digest(killed) == digest(whole), flush=True)
             shutil.rmtree(killed)
@@ -255,6 +257,9 @@ def main() -> None:
         "--work", type=Path, required=True, help="folder for what is made and measured"
     )
     parser.add_argument("--kills", type=int, default=20, help="how many `kills` does (default 20)")
+    parser.add_argument(
+        "--pictures", type=int, default=300, help="how many pictures `kills` has (default 300)"
+    )
     parser.add_argument("--against", type=Path, help="another checkout to compare `video` with")
     options = parser.parse_args()
     work = options.work.resolve()
@@ -262,7 +267,7 @@ def main() -> None:
     if options.what == "video":
         measure_video(work, options.against)
     elif options.what == "kills":
-        kill_workers(work, options.kills)
+        kill_workers(work, options.kills, options.pictures)
     else:
         {"workers": measure_workers, "long": follow_long}[options.what](work)
 
