@@ -18,18 +18,23 @@ from landmark_app.camera.admission import Admission
 from landmark_app.models import Choice, Models
 from landmark_app.server.address import EVERYWHERE, address_of, listen
 from landmark_app.server.home import KEPT_S, Home
+from landmark_app.server.memory import few_arenas
 from landmark_app.server.options import parser
 from landmark_app.server.password import VARIABLE, Password, read_password
+from pfld.media.isolated import end_decoders, lower_priority
 
 ENDED = 130  # exit status after Ctrl-C, as shells have it
 MB = 2**20  # bytes
 TIDY_S = 30.0  # between looks for what is too old or too much
+DECODERS_NICENESS = 10  # photos have a tenth of a core where cameras want all
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the app until it is interrupted; returns the exit status."""
     start = time.perf_counter()
     arguments = parser(__doc__).parse_args(argv)
+    few_arenas()
+    lower_priority(DECODERS_NICENESS)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names are printed in any locale
     try:
@@ -55,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             signal.signal(number, signal.SIG_IGN)
         for child in multiprocessing.active_children():
             child.kill()
+        end_decoders()
         home.end()
 
 
@@ -76,6 +82,8 @@ def _serve(
     from landmark_app.server.guard import Guard
     from landmark_app.server.routes import Routes
     from landmark_app.server.running import Running, share
+    from landmark_app.server.sessions import OpenPages
+    from landmark_app.server.shares import Shares
     from landmark_app.server.visitors import Visitors
 
     # The default network is loaded before the page opens, the others in a thread afterwards.
@@ -84,9 +92,12 @@ def _serve(
     limits = ui.Limits(max_video_s=arguments.max_video_s, max_jobs=arguments.max_jobs)
     page = ui.build(models, Admission(arguments.max_live), limits, home.files)
     most_upload = arguments.max_upload_mb * MB
+    shares, open_pages = Shares(), OpenPages()
     app = make_app(
         page,
         ui.launch_options(),
+        shares,
+        open_pages,
         root_path=arguments.root_path,
         most_upload=most_upload,
         max_threads=4 * arguments.max_live + arguments.max_jobs,
@@ -95,7 +106,8 @@ def _serve(
     names = [*arguments.allow_host, urlsplit(arguments.root_path).hostname]
     visitors = Visitors(arguments.host, filter(None, names), arguments.allow_frame)
     routes = Routes(home.files, most_upload, arguments.root_path)
-    running = Running(Guard(app, visitors, routes, home, password), listening)
+    guard = Guard(app, visitors, routes, home, shares, open_pages, password)
+    running = Running(guard, listening)
     try:
         address = address_of(listening)
         print(f"\n  Open {address} (ready after {time.perf_counter() - start:.1f} s)", flush=True)

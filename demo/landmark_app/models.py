@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark_app.turns import Turns
-from pfld.runtime.backends import Backend, load_backend
-from pfld.runtime.detector import FaceDetector
+from pfld.geometry import FaceCrop
+from pfld.runtime.backends import Backend, Prediction, load_backend
+from pfld.runtime.detector import DetectedFace, FaceDetector
 from pfld.runtime.landmarker import DOUBTFUL_SCORE, FaceLandmarker
 from pfld.weights import read_metadata
 from pfld.weights.metadata import WeightMetadata
@@ -64,7 +65,7 @@ class Models:
     Attributes:
         networks: Names, the default network first.
         detector: The face detector, shared by all landmarkers.
-        turns: Limits how many camera frames are processed at once.
+        turns: Limits how many pictures are processed at once.
         failures: Why choices could not be loaded.
 
     Raises:
@@ -154,12 +155,15 @@ class Models:
             return self._loaded[choice]
 
     def landmarker(self, choice: Choice) -> FaceLandmarker:
-        """A landmarker with that network; all of them share one detector.
+        """A landmarker with that network, for photos and videos; all of them share one detector.
+
+        Each search for faces and each run of the network is a turn of its own, so that camera frames come
+        between.
 
         Raises:
             ValueError: As :meth:`backend`.
         """
-        return FaceLandmarker(self.backend(choice), self.detector)
+        return _InTurn(self.backend(choice), self.detector, self.turns)
 
     def metadata(self, network: str) -> WeightMetadata:
         """A network's metadata, read from its weight file without loading the network if possible.
@@ -190,6 +194,26 @@ class Models:
             except ValueError:
                 continue
             yield choice, time.perf_counter() - start
+
+
+class _InTurn(FaceLandmarker):
+    """A landmarker that waits for its turn before it computes."""
+
+    def __init__(self, backend: Backend, detector: FaceDetector, turns: Turns) -> None:
+        super().__init__(backend, detector)
+        self._turns = turns
+
+    def detect(
+        self, image_rgb: NDArray[np.uint8], thorough: bool = False, *, doubtful: bool = False
+    ) -> list[DetectedFace]:
+        with self._turns:
+            return super().detect(image_rgb, thorough, doubtful=doubtful)
+
+    def _look(
+        self, image_rgb: NDArray[np.uint8], crops: list[FaceCrop], *, mirror: bool
+    ) -> tuple[Prediction, Prediction | None]:
+        with self._turns:
+            return super()._look(image_rgb, crops, mirror=mirror)
 
 
 def warm_up(backend: Backend) -> None:

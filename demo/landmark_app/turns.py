@@ -1,7 +1,7 @@
-"""Turns: a first-come, first-served semaphore that limits how many camera frames are processed at once.
+"""Turns: a first-come, first-served semaphore that limits how many pictures are processed at once.
 
-The limit is over all visitors. Each visitor has one frame in work at most, see
-:class:`landmark_app.camera.visitor.Visitor`.
+The limit is over all visitors, their camera frames, photos and videos. Each camera has one frame in work at
+most, see :class:`landmark_app.camera.visitor.Visitor`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Turns:
     """A context that a limited number of threads may be in; others enter in the order they came.
 
     Without a limit all frames would share the processor, so that all would be late, and each would
-    need a detector of its own.
+    need a detector of its own. A thread that has a turn keeps it when it enters again.
 
     Args:
         at_once: Most threads at once, at least one.
@@ -29,8 +29,23 @@ class Turns:
         self._free = at_once
         self._line: deque[threading.Event] = deque()
         self._lock = threading.Lock()
+        self._own = threading.local()  # how often this thread has entered
 
     def __enter__(self) -> None:
+        if not self._entered:
+            self._take()
+        self._own.entered = self._entered + 1
+
+    def __exit__(self, *_: object) -> None:
+        self._own.entered = self._entered - 1
+        if not self._entered:
+            self._pass_on()
+
+    @property
+    def _entered(self) -> int:
+        return getattr(self._own, "entered", 0)
+
+    def _take(self) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -39,7 +54,7 @@ class Turns:
             self._line.append(mine)
         mine.wait()
 
-    def __exit__(self, *_: object) -> None:
+    def _pass_on(self) -> None:
         with self._lock:
             if self._line:  # the turn passes on directly, so that no newcomer can take it
                 self._line.popleft().set()

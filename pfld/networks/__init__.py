@@ -9,7 +9,7 @@ from pfld.networks.ghost import PFLDGhostNet, PFLDGhostNetSlim, PFLDGhostOne
 from pfld.networks.heads import HeatmapHead, LandmarkHead, RegressionHead
 from pfld.networks.landmark_network import LandmarkNetwork
 from pfld.networks.pfld import PFLD
-from pfld.weights.metadata import HEADS
+from pfld.weights.metadata import BRANCHED, HEADS
 
 __all__ = [
     "HEADS",
@@ -71,6 +71,6 @@ def build_network(
         "num_landmarks": num_landmarks,
         "input_size": input_size,
     }
-    if name == "ghostone":
+    if name in BRANCHED:
         options |= {"num_conv_branches": num_conv_branches, "reparameterized": reparameterized}
     return NETWORKS[name](**options)

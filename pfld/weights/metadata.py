@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 HEADS = ("regression", "heatmap")
+BRANCHED = ("ghostone",)  # networks whose blocks have branches while training
 FORMS = ("train-time", "reparameterized")
 PRECISIONS = ("float32", "int8")
 NORMALISED, PIXELS = "normalised-crops", "uint8-crops"
@@ -78,6 +79,11 @@ class WeightMetadata:
     def architecture(self) -> str:
         """Network and head in one name, such as "ghostone" or "ghostone-heatmap"."""
         return architecture_name(self.network, self.head)
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether the train-time network has branches that re-parameterizing folds."""
+        return self.network in BRANCHED
 
     @property
     def knows_uncertainty(self) -> bool:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +22,7 @@ from landmark_app.server.home import Home
 from landmark_app.server.options import host_name, origin, parser, port
 from landmark_app.server.password import Password, read_password
 from landmark_app.server.policy import headers as policy_headers
+from landmark_app.server.sessions import MOST_CLOSED
 from landmark_app.server.variables import prepare
 from landmark_app.server.visitors import Visitors, visitor_of
 from support.paths import PORTRAIT, ROOT
@@ -59,6 +61,8 @@ def app(tmp_path_factory):
     from landmark_app.server.gradio_app import make_app
     from landmark_app.server.guard import Guard
     from landmark_app.server.routes import Routes
+    from landmark_app.server.sessions import OpenPages
+    from landmark_app.server.shares import Shares
     from support.fake_models import fake_models
 
     with pytest.MonkeyPatch.context() as patch:
@@ -68,15 +72,25 @@ def app(tmp_path_factory):
         patch.setattr("tempfile.tempdir", str(home.scratch))
         models = fake_models(patch, tmp_path_factory.mktemp("weights"))
         page = ui.build(models, Admission(1), ui.Limits(), home.files)
-        inner = make_app(page, ui.launch_options(), root_path="", most_upload=MB, max_threads=4)
+        shares, open_pages = Shares(), OpenPages()
+        inner = make_app(
+            page,
+            ui.launch_options(),
+            shares,
+            open_pages,
+            root_path="",
+            most_upload=MB,
+            max_threads=4,
+        )
         home.keep_what_is_here()
         routes = Routes(home.files, MB)
 
         def client(password=None, visitors=None):
             visitors = visitors or Visitors("127.0.0.1")
-            return TestClient(Guard(inner, visitors, routes, home, password), base_url=HERE)
+            guard = Guard(inner, visitors, routes, home, shares, open_pages, password)
+            return TestClient(guard, base_url=HERE)
 
-        guard = Guard(inner, Visitors("127.0.0.1"), routes, home, None)
+        guard = Guard(inner, Visitors("127.0.0.1"), routes, home, shares, open_pages, None)
 
         def at(address):
             """A client at an address, of the same guard as others at addresses."""
@@ -85,7 +99,7 @@ def app(tmp_path_factory):
         with client() as first:
             yield SimpleNamespace(
                 client=first, another=client, at=at, guard=guard, inner=inner, routes=routes,
-                home=home, page=page,
+                home=home, page=page, shares=shares, open_pages=open_pages,
             )  # fmt: skip
 
 
@@ -144,6 +158,38 @@ def test_files_outside_are_not_there_even_by_links(app, tmp_path, kind):
     if kind == "link to folder":
         os.symlink(tmp_path, app.home.files / "linked")
     assert app.client.get(f"{API}/file={paths[kind]}").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["picture", "device", "text", "relative", "address"])
+@pytest.mark.parametrize("part", ["photo", "video-in", "pair-photo"])
+def test_files_outside_are_not_copied_into_the_folder(app, tmp_path, monkeypatch, kind, part):
+    """Gradio moves files that a page names into its own folder, where they would count as uploads."""
+    shutil.copyfile(PORTRAIT, tmp_path / "secret.jpg")
+    monkeypatch.chdir(tmp_path)
+    path = {
+        "picture": str(tmp_path / "secret.jpg"),
+        "device": "/dev/null",
+        "text": __file__,
+        "relative": "secret.jpg",
+        "address": "http://127.0.0.1:9/a.jpg",
+    }[kind]
+    (block,) = [b for b in app.page.blocks.values() if getattr(b, "elem_id", None) == part]
+    jobs = [
+        fn for fn in app.page.fns.values() if block in fn.inputs and fn.concurrency_id == "jobs"
+    ]
+    number = max(jobs, key=lambda fn: len(fn.outputs))._id
+    before = set(filter(os.path.isfile, app.home.files.rglob("*")))
+    values = [
+        None if one.stateful else getattr(one, "value", None) for one in app.page.fns[number].inputs
+    ]
+    values[app.page.fns[number].inputs.index(block)] = {
+        "path": path, "meta": {"_type": "gradio.FileData"},
+    }  # fmt: skip
+    call = {"data": values, "fn_index": number, "session_hash": uuid.uuid4().hex}
+    app.client.post(f"{API}/queue/join", json=call).raise_for_status()
+    with app.client.stream("GET", f"{API}/queue/data", params=call) as messages:
+        assert any("process_completed" in line for line in messages.iter_lines())
+    assert set(filter(os.path.isfile, app.home.files.rglob("*"))) == before
 
 
 WEBSITES = [
@@ -322,7 +368,7 @@ def test_results_that_nobody_has_asked_for_go_first_and_others_become_their_visi
         path = app.home.files / f"result{index}" / "a.png"
         path.parent.mkdir()
         path.write_bytes(os.urandom(MB - 9000))
-        os.utime(path.parent, (time.time() - 50 + index,) * 2)
+        age(path.parent, 50 - index)
         results.append(path)
     assert honest.get(f"{API}/file={results[0]}").status_code == 200
     upload = {"files": ("a.bin", os.urandom(MB - 9000))}
@@ -332,6 +378,21 @@ def test_results_that_nobody_has_asked_for_go_first_and_others_become_their_visi
         upload = {"files": ("b.bin", os.urandom(MB - 9000))}
         assert greedy.post(f"{API}/upload", files=upload).status_code in (200, 507)
     assert results[0].exists() and not results[1].exists()
+    forget(app)
+
+
+def test_what_is_still_written_is_not_removed_to_make_room(app):
+    """An upload on its way is a file without a visitor, a new result a folder without one."""
+    forget(app)
+    greedy, honest = app.at("10.0.0.1"), app.at("10.0.1.1")
+    arriving, writing = app.home.files / "tmp-arriving", app.home.files / "result-writing"
+    writing.mkdir()
+    for path in (arriving, writing / "a.png"):
+        path.write_bytes(os.urandom(3 * MB // 2))
+    fill(app, greedy)
+    mine = honest.post(f"{API}/upload", files={"files": ("a.bin", os.urandom(MB - 9000))})
+    assert mine.status_code == 200 and arriving.exists() and (writing / "a.png").exists()
+    arriving.unlink()
     forget(app)
 
 
@@ -391,6 +452,43 @@ def test_deep_json_is_answered(app, capfd, path):
     kind = {"content-type": "application/json"}
     assert app.client.post(f"{API}/{path}", content=deep, headers=kind).status_code in (400, 422)
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_sessions_of_pages_that_are_not_open_are_forgotten(app):
+    """Each call with another made-up name makes a session."""
+    sessions = app.page.state_holder.session_data
+
+    def call(name):
+        data = {"component_id": "7", "fn_name": "locate", "session_hash": name}
+        app.client.post(f"{API}/component_server/", data=data, files=form_of(1))
+
+    with app.open_pages.connected("open"):
+        call("open")
+        for index in range(70):
+            call(f"made-up-{index}")
+        assert "open" in sessions and "made-up-69" in sessions and "made-up-0" not in sessions
+        assert len(sessions) <= MOST_CLOSED + 1
+
+
+def test_a_page_is_open_as_long_as_its_connection(app):
+    import asyncio
+
+    seen = []
+
+    async def inner(scope, receive, send):
+        seen.append(("mine" in app.open_pages, len(app.open_pages)))
+        raise OSError("the connection is lost")
+
+    guard = app.another().app
+    guard._app = inner
+    scope = {"type": "http", "method": "GET", "path": f"{API}/heartbeat/mine",
+             "headers": [(b"host", b"localhost")], "query_string": b"", "client": ("b", 2)}  # fmt: skip
+
+    async def nothing(*_):
+        pass
+
+    asyncio.run(guard(scope, nothing, nothing))
+    assert seen == [(True, 1)] and "mine" not in app.open_pages and len(app.open_pages) == 0
 
 
 def test_a_body_that_does_not_arrive_is_given_up(app, monkeypatch):

@@ -1,69 +1,47 @@
 """The app under attack beside visitors: ``python tools/stress/load_attacks.py --clients 20 --minutes 10``.
 
-Starts demo/app.py and lets pages send camera frames, while 200 pages stay open and others upload photos.
-For three of every four minutes, videos are started and cancelled, and two attackers from addresses of
-their own send photos that take long to decode, frames with thousands of scans, calls that are too large,
-and uploads without end. Rates of the visitors with attackers are compared with those without, of the same
-run. At the end the app gets SIGTERM; another one is killed, and a third one started. Prints one line per
-fact; the exit status is 1 if any is not as required. The attackers' addresses need Linux.
+Starts demo/app.py and lets pages send camera frames, while 200 pages stay open and a visitor has photos
+looked at. For three of every four minutes, videos are started and cancelled, and two attackers from addresses
+of their own send photos that take long to decode, frames with thousands of scans, calls that are too large,
+and uploads without end (load_hostile.py). Rates of the visitors with attackers are compared with those
+without, of the same run. At the end the app gets SIGTERM; another one is killed, and a third one started.
+Prints one line per fact; the exit status is 1 if any is not as required. The addresses need Linux.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
-import io
-import itertools
+import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import psutil
-from PIL import Image
 
 from load_app import APP, END_S
+from load_hostile import API, Page, Weather, own_address
 from load_visitors import PORTRAIT, Visit, attend, visits
 from pfld.media.video import VideoWriter
 
+HOSTILE = str(Path(__file__).with_name("load_hostile.py"))
 OPEN_PAGES = 200
 STORED_MB = 60  # the app's limit
-GROWTH_MIB = 100.0  # most growth of memory from the middle of the run to its end
+GROWTH = 1.05  # most that memory's median is in the last quarter, to that of the second quarter
 KEPT_RATE = 0.8  # smallest part of its rate that a visitor keeps under attack
-PERIOD_S = 240.0  # of which the first quarter is quiet
-SETTLING_S = 10.0  # after a change, which count for neither rate
-BOMB_SCANS = 90  # within the app's limit
-BOMB_PX = 7000
-API = "/gradio_api"
-
-
-class Weather:
-    """When attackers attack; all times are of ``time.monotonic``."""
-
-    def __init__(self) -> None:
-        self.start_s = time.monotonic()
-        self.ended = asyncio.Event()
-
-    def phase(self, now_s: float) -> str:
-        """``quiet``, ``attack``, or ``settling`` between the two."""
-        in_period_s = (now_s - self.start_s) % PERIOD_S
-        quiet = in_period_s < PERIOD_S / 4
-        since_s = in_period_s if quiet else in_period_s - PERIOD_S / 4
-        return "settling" if since_s < SETTLING_S else "quiet" if quiet else "attack"
-
-    async def attack(self) -> bool:
-        """Waits for the next attack, or the end; whether it is an attack."""
-        while not self.ended.is_set() and self.phase(time.monotonic()) == "quiet":
-            await asyncio.sleep(0.2)
-        return not self.ended.is_set()
+PERIOD_S = 240.0  # of which the first quarter is quiet; no longer than the run
+LOADING_S = 5.0  # longest time for one network
+PHOTO_S = 10.0  # between photos of the honest visitor
 
 
 async def idle_page(address: str, ended: asyncio.Event) -> None:
@@ -77,115 +55,27 @@ async def idle_page(address: str, ended: asyncio.Event) -> None:
             pass
 
 
-class Page:
-    """A page that uploads files and starts jobs on them."""
-
-    def __init__(
-        self, client: httpx.AsyncClient, config: dict[str, Any], done: Counter[str]
-    ) -> None:
-        self.client = client
-        self.done = done
-        self._config = config
-        self._parts = {part["id"]: part for part in config["components"]}
-        self._ids = {part["props"].get("elem_id"): number for number, part in self._parts.items()}
-
-    @classmethod
-    async def open(cls, client: httpx.AsyncClient, done: Counter[str]) -> Page:
-        """Opens a page."""
-        return cls(client, (await client.get("/config")).json(), done)
-
-    def id_of(self, elem_id: str) -> int:
-        """The number of a component."""
-        return int(self._ids[elem_id])
-
-    async def upload(self, name: str, data: bytes) -> str | None:
-        """Uploads a file; its path, or None if it is refused."""
-        sent = await self.client.post(f"{API}/upload", files={"files": (name, data)})
-        self.done[f"upload {sent.status_code}"] += 1
-        return str(sent.json()[0]) if sent.status_code == 200 else None
-
-    async def start(self, file_in: str, out: str, path: str) -> dict[str, Any] | None:
-        """Starts what the page does with a file; what is needed to cancel it, or None if refused."""
-        call = next(
-            call
-            for call in self._config["dependencies"]
-            if self._ids[file_in] in call["inputs"] and self._ids[out] in call["outputs"]
-        )
-        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        values = [self._parts[number]["props"].get("value") for number in call["inputs"]]
-        values[call["inputs"].index(self._ids[file_in])] = file
-        about = {"fn_index": call["id"], "session_hash": uuid.uuid4().hex}
-        joined = await self.client.post(f"{API}/queue/join", json={"data": values, **about})
-        self.done[f"job {joined.status_code}"] += 1
-        return {**about, **joined.json()} if joined.status_code == 200 else None
-
-
-async def cancel_videos(address: str, video: bytes, done: Counter[str], weather: Weather) -> None:
-    """Starts videos and cancels each after a moment."""
-    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-        page = await Page.open(client, done)
-        while await weather.attack():
-            path = await page.upload("a.mp4", video)
-            job = await page.start("video-in", "video-out", path) if path else None
-            await asyncio.sleep(0.5)
-            if job:
-                answer = await client.post(f"{API}/cancel", json=job)
-                done[f"cancel {answer.status_code}"] += 1
-
-
-async def upload_photos(address: str, done: Counter[str], weather: Weather) -> None:
-    """Uploads an honest photo every ten seconds."""
-    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+async def look_at_photos(
+    address: str, done: Counter[str], took: list[tuple[float, float]], weather: Weather
+) -> None:
+    """Has an honest photo looked at every ten seconds; notes when each was sent, and the seconds it took."""
+    own = own_address(99)
+    async with httpx.AsyncClient(base_url=address, timeout=120, transport=own) as client:
         page = await Page.open(client, done)
         while not weather.ended.is_set():
-            await page.upload("a.jpg", PORTRAIT.read_bytes() + os.urandom(1000))
-            await asyncio.sleep(10)
-
-
-async def attack(address: str, number: int, done: Counter[str], weather: Weather) -> None:
-    """Sends what takes long, is too large, or fills the disk."""
-    scans, bomb = _many_scans(5000), _slow_photo()
-    frame = "data:image/jpeg;base64," + base64.b64encode(scans).decode()
-    own = httpx.AsyncHTTPTransport(local_address=f"127.0.0.{2 + number}")
-    async with httpx.AsyncClient(base_url=address, timeout=60, transport=own) as client:
-        page = await Page.open(client, done)
-        form = {"component_id": page.id_of("live-view"), "fn_name": "locate", "settings": "{}"}
-        for time_s in itertools.count():
-            if not await weather.attack():
-                return
-            form |= {"session_hash": uuid.uuid4().hex, "frame": frame, "time_s": time_s}
-            calls: tuple[tuple[str, dict[str, Any]], ...] = (
-                ("component_server/", {"files": {k: (None, str(v)) for k, v in form.items()}}),
-                ("run/x", {"content": b'{"data":["' + b"a" * 5_000_000}),
-                ("process_recording", {"files": {"video": ("v.mp4", b"#EXTM3U")}}),
-            )
-            try:
-                for path, options in calls:
-                    answer = await client.post(f"{API}/{path}", **options)
-                    done[f"{path} {answer.status_code}"] += 1
-                await page.upload("c.jpg", scans + os.urandom(10**6))
-                bomb_path = await page.upload("b.jpg", bomb + os.urandom(1000))
-                if bomb_path:
-                    await page.start("photo", "photo-out", bomb_path)
-            except httpx.HTTPError as error:
-                done[type(error).__name__] += 1
-            await asyncio.sleep(0.2)
-
-
-def _many_scans(count: int) -> bytes:
-    data = PORTRAIT.read_bytes()
-    at = data.index(b"\xff\xda")
-    header = data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
-    return data[:at] + header * count + data[at + len(header) :]
-
-
-def _slow_photo() -> bytes:
-    """A large progressive photo whose last scan comes again and again."""
-    whole = io.BytesIO()
-    Image.new("L", (BOMB_PX, BOMB_PX), 90).save(whole, "JPEG", progressive=True)
-    data = whole.getvalue()
-    last = data[data.rindex(b"\xff\xda") : -2]
-    return data[:-2] + last * (BOMB_SCANS - data.count(b"\xff\xda")) + data[-2:]
+            sent_s = time.monotonic()
+            path = await page.upload("a.jpg", PORTRAIT.read_bytes() + os.urandom(1000))
+            job = await page.start("photo", "photo-out", path) if path else None
+            if job:
+                try:
+                    found = "1 face in" in await page.result(job)
+                except httpx.HTTPError:
+                    if weather.ended.is_set():  # the app has ended
+                        return
+                    raise
+                done["face found" if found else "no face found"] += 1
+                took.append((sent_s, time.monotonic() - sent_s))
+            await asyncio.sleep(max(PHOTO_S - (time.monotonic() - sent_s), 0))
 
 
 def size_of(folder: Path) -> float:
@@ -198,6 +88,23 @@ def size_of(folder: Path) -> float:
             except OSError:
                 pass
     return total / 2**20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the app takes at a time.
+
+    Attributes:
+        time_s: Of ``time.monotonic``.
+        memory: MiB resident of the app, and of the processes that it has started.
+        computed_s: Seconds of one core that the app has used, without those processes.
+        stored: MiB of its files.
+    """
+
+    time_s: float
+    memory: tuple[float, float]
+    computed_s: float
+    stored: float
 
 
 class App:
@@ -214,15 +121,18 @@ class App:
             )
 
     async def address(self) -> str:
-        """Waits until the page is there.
+        """Waits until the page is there, and the networks that are loaded afterwards.
 
         Raises:
             RuntimeError: When the app does not start.
         """
-        while "Open http" not in (said := self.log.read_text()):
+        said, since_s = "", time.monotonic()
+        while "Open http" not in said or time.monotonic() < since_s + LOADING_S:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the app does not start: {said}")
             await asyncio.sleep(0.2)
+            if (now := self.log.read_text()) != said:
+                said, since_s = now, time.monotonic()
         return said.split("Open ")[1].split()[0]
 
     async def end(self, number: int) -> tuple[float, list[str]]:
@@ -233,7 +143,48 @@ class App:
         await asyncio.to_thread(self.process.wait, 3 * END_S)
         took_s = time.monotonic() - told
         await asyncio.sleep(1)
-        return took_s, [f"process {child.pid}" for child in children if child.is_running()]
+        return took_s, [f"process {child.pid}" for child in children if _runs(child)]
+
+    def sample(self) -> Sample:
+        """What the app takes now."""
+        others = 0
+        for child in self.process.children(recursive=True):
+            try:
+                others += child.memory_info().rss
+            except psutil.Error:  # it has ended
+                pass
+        own, times = self.process.memory_info().rss, self.process.cpu_times()
+        memory = own / 2**20, others / 2**20
+        return Sample(time.monotonic(), memory, times.user + times.system, size_of(self.kept))
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process runs; ended ones whose parent has ended stay listed for a while."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def tell_memory(memory: list[tuple[float, float]], tell: Callable[..., None]) -> None:
+    """Tells how much memory was used at most, and whether it levels off, by medians of quarters."""
+    own, others = np.array(memory).T
+    second, last = (
+        float(np.median(own[len(own) * n // 4 : len(own) * (n + 1) // 4])) for n in (1, 3)
+    )
+    tell("memory at most", f"{own.max():.0f} MiB, with decoders {(own + others).max():.0f} MiB")
+    tell(
+        "memory levels off" if last <= GROWTH * second else "memory grows",
+        f"median {second:.0f} MiB in the second quarter, {last:.0f} MiB in the last",
+        holds=last <= GROWTH * second,
+    )
+
+
+def cores(samples: list[Sample], weather: Weather, phase: str) -> float:
+    """How many cores the app used in a phase, in the mean."""
+    pairs = [(a, b) for a, b in zip(samples, samples[1:]) if weather.phase(a.time_s) == phase]
+    seconds = sum(b.time_s - a.time_s for a, b in pairs)
+    return sum(b.computed_s - a.computed_s for a, b in pairs) / max(seconds, 1e-9)
 
 
 def rates(all_visits: list[Visit], weather: Weather, end_s: float) -> dict[str, list[float]]:
@@ -263,23 +214,27 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
             writer.write(np.full((240, 320, 3), index, np.uint8), index / 15)
     app = App(folder, clients)
     address = await app.address()
-    weather, all_visits = Weather(), visits(clients)
-    honest, hostile = Counter[str](), Counter[str]()
+    weather = Weather(time.monotonic(), min(PERIOD_S, seconds))
+    all_visits, honest, photos = visits(clients), Counter[str](), list[tuple[float, float]]()
+    hostile = subprocess.Popen(
+        [sys.executable, HOSTILE, address, video, str(weather.start_s), str(weather.period_s)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     tasks = [attend(visit, address, weather.ended) for visit in all_visits]
     tasks += [idle_page(address, weather.ended) for _ in range(OPEN_PAGES)]
-    tasks += [attack(address, number, hostile, weather) for number in range(2)]
-    tasks.append(cancel_videos(address, video.read_bytes(), hostile, weather))
-    tasks.append(upload_photos(address, honest, weather))
+    tasks.append(look_at_photos(address, honest, photos, weather))
     running = [asyncio.ensure_future(task) for task in tasks]
-    memory, sizes = [], []
+    samples: list[Sample] = []
     while time.monotonic() < weather.start_s + seconds and app.process.poll() is None:
-        memory.append(app.process.memory_info().rss / 2**20)
-        sizes.append(size_of(app.kept))
-        if len(memory) % 60 == 0:
-            tell(f"memory after {len(memory)} samples", f"{memory[-1]:.0f} MiB")
+        samples.append(app.sample())
+        minutes, rest_s = divmod(samples[-1].time_s - weather.start_s, 60)
+        if minutes and rest_s < 1:
+            own, others = np.median([s.memory for s in samples[-30:]], axis=0)
+            tell(f"memory after {minutes:.0f} min", f"{own:.0f} MiB, decoders {others:.0f} MiB")
         await asyncio.sleep(1)
     weather.ended.set()
     end_s = time.monotonic()
+    ended = asyncio.ensure_future(asyncio.to_thread(hostile.communicate))
     took_s, left = await app.end(signal.SIGTERM)
     for end in await asyncio.gather(*running, return_exceptions=True):
         if end is not None:
@@ -289,6 +244,11 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
         tell(
             f"frames/s of each visitor, {phase}",
             f"{min(found):.2f} to {max(found):.2f}, {sum(found):.1f} in all",
+        )
+        busy = cores(samples, weather, phase)
+        tell(
+            f"cores used by the app, {phase}",
+            f"{busy:.2f}, {1000 * busy / max(sum(found), 1e-9):.1f} ms for each frame",
         )
     part = sum(by_phase["attack"]) / max(sum(by_phase["quiet"]), 1e-9)
     tell("kept under attack", f"{part:.2f} of the rate", holds=part >= KEPT_RATE)
@@ -300,19 +260,19 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
     )
     problems = sum((visit.problems for visit in all_visits), Counter[str]())
     tell("errors of visitors", dict(problems) or "none")
-    tell("honest uploads", dict(honest), holds=set(honest) == {"upload 200"})
-    for name, count in sorted(hostile.items()):
-        tell(f"hostile, {name}", count)
-    grown = max(memory[-len(memory) // 4 :]) - max(memory[: len(memory) // 2])
-    tell("memory at most", f"{max(memory):.0f} MiB")
-    tell(
-        "growth from the first half to the last quarter",
-        f"{grown:.0f} MiB",
-        holds=grown < GROWTH_MIB,
-    )
-    tell(
-        "files at most", f"{max(sizes):.1f} MiB of {STORED_MB}", holds=max(sizes) < 1.1 * STORED_MB
-    )
+    wanted = {"upload 200", "job 200", "face found"}
+    tell("honest photos", dict(honest), holds=set(honest) == wanted)
+    for phase in ("quiet", "attack"):
+        seconds_each = [took for sent, took in photos if weather.phase(sent) == phase] or [0.0]
+        tell(
+            f"seconds until a photo's faces, {phase}",
+            f"median {np.median(seconds_each):.1f}, longest {max(seconds_each):.1f}",
+        )
+    for name, count in sorted(json.loads((await ended)[0]).items()):
+        tell(f"hostile, {name}", count, holds=not name.startswith(("failed", "upload 500")))
+    tell_memory([sample.memory for sample in samples], tell)
+    largest = max(sample.stored for sample in samples)
+    tell("files at most", f"{largest:.1f} MiB of {STORED_MB}", holds=largest < 1.1 * STORED_MB)
     said = app.log.read_text()
     tell("tracebacks", said.count("Traceback"), holds="Traceback" not in said)
     status = app.process.poll()

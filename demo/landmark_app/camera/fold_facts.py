@@ -20,7 +20,7 @@ def has_branches(models: Models, network: str) -> bool:
     Raises:
         ValueError: As :meth:`landmark_app.models.Models.metadata`.
     """
-    return models.metadata(network).network == "ghostone"
+    return models.metadata(network).has_branches
 
 
 def form_sizes(metadata: WeightMetadata) -> dict[str, list[int]]:
@@ -43,7 +43,7 @@ def points_apart(models: Models, choice: Choice) -> dict[str, float | None]:
     trained = models.backend(Choice(choice.network, "train-time"))
     folded, landmarker = models.backend(choice), models.landmarker(choice)
     image = read_picture(_EXAMPLE)
+    crops = [landmarker.crop_around(face.landmarks) for face in landmarker(image)]
     with models.turns:
-        crops = [landmarker.crop_around(face.landmarks) for face in landmarker(image)]
         result = compare(image, crops, trained, folded)
     return {"largest_px": result.largest_px, "mean_px": result.mean_px}

@@ -12,18 +12,31 @@ from fastapi.responses import JSONResponse
 from landmark_app.browser.routes import serve
 from landmark_app.camera.frames import require_small
 from landmark_app.server.guard import where
+from landmark_app.server.jobs import share_jobs
+from landmark_app.server.sessions import OpenPages, bound_sessions
+from landmark_app.server.shares import Shares
+from landmark_app.server.social_card import SocialCard
 
 _WRONG = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 _WORDS = "This cannot be answered."
 
 
 def make_app(
-    page: gr.Blocks, options: dict[str, Any], *, root_path: str, most_upload: int, max_threads: int
+    page: gr.Blocks,
+    options: dict[str, Any],
+    shares: Shares,
+    open_pages: OpenPages,
+    *,
+    root_path: str,
+    most_upload: int,
+    max_threads: int,
 ) -> fastapi.FastAPI:
     """The page as an ASGI application.
 
     Args:
         options: As of ``Blocks.launch``: theme, style sheets and the like.
+        shares: Bounds what is computed for each visitor.
+        open_pages: Those whose sessions are kept.
         root_path: Where a reverse proxy has the app.
         most_upload: Largest file in bytes.
         max_threads: Most calls answered at once.
@@ -33,12 +46,14 @@ def make_app(
     page.max_threads = max_threads
     page._queue.max_thread_count = max_threads
     answer_in_words(page)
+    share_jobs(page, shares)
     bound_streams(page)
     handlers: Any = dict.fromkeys(_WRONG, _refuse)
     outer = fastapi.FastAPI(
         openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers
     )
     serve(outer)
+    outer.add_middleware(SocialCard, root_path=root_path)
     gr.mount_gradio_app(
         outer,
         page,
@@ -52,6 +67,10 @@ def make_app(
         app_kwargs={"exception_handlers": handlers, "openapi_url": None},
         **mounted,
     )
+    page.has_launched = (
+        True  # as launch() does; else Gradio copies any file that a page names into its folder
+    )
+    bound_sessions(page, open_pages)
     return outer
 
 

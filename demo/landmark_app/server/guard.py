@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -19,6 +20,8 @@ from landmark_app.server.home import Home
 from landmark_app.server.password import FAILED_S, Password
 from landmark_app.server.policy import headers as policy_headers
 from landmark_app.server.routes import Routes
+from landmark_app.server.sessions import OpenPages
+from landmark_app.server.shares import Shares
 from landmark_app.server.visitors import Visitors, visitor_of
 
 Scope = MutableMapping[str, Any]
@@ -33,16 +36,26 @@ class Guard:
     """An ASGI application before another one.
 
     Args:
+        shares, open_pages: Are told who is here.
         password: Asked for if there is one.
     """
 
     def __init__(
-        self, app: App, visitors: Visitors, routes: Routes, home: Home, password: Password | None
+        self,
+        app: App,
+        visitors: Visitors,
+        routes: Routes,
+        home: Home,
+        shares: Shares,
+        open_pages: OpenPages,
+        password: Password | None,
     ) -> None:
         self._app = app
         self._visitors = visitors
         self._routes = routes
         self._home = home
+        self._shares = shares
+        self._open_pages = open_pages
         self._password = password
         self._arriving: Counter[str] = Counter()  # bytes of each visitor's uploads on their way
         self._making_room = asyncio.Lock()
@@ -81,11 +94,14 @@ class Guard:
         kept = [(name, value) for name, value in scope["headers"] if name not in dropped]
         body = Body(receive, most_bytes, found.get("content-type", ""))
         visitor = visitor_of(scope)
+        self._shares.see(visitor)
         if self._routes.is_file(path):
             self._home.claim([path.partition("file=")[2]], visitor)
         if self._routes.is_upload(path):
             return await self._take_in({**scope, "headers": kept}, body, answer, visitor, declared)
-        await self._pass_on({**scope, "headers": kept}, body, answer, answer.send)
+        session = self._routes.page_of(path)
+        with self._open_pages.connected(session) if session else nullcontext():
+            await self._pass_on({**scope, "headers": kept}, body, answer, answer.send)
 
     async def _take_in(
         self, scope: Scope, body: Body, answer: Answer, visitor: str, declared: int

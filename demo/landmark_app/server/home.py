@@ -22,6 +22,7 @@ _LOCK = "lock"
 _BLOCK = 4096  # bytes that a file or folder takes at least
 _UNFINISHED_S = 600.0  # that files are kept which are still written, or never will be
 _SAFE_S = 300.0  # what changed more recently is not removed to make room
+_IN_WORK_S = 10.0  # what changed more recently, and is nobody's yet, may still be written
 
 
 class Home:
@@ -113,10 +114,14 @@ class Home:
 
     def _of_the_greediest(self, missing_bytes: float, visitor: str, own_bytes: float) -> set[Path]:
         """The oldest files of whoever has most, and more than ``visitor``; none if they do not suffice."""
+        now = time.time()
         found = [
             (size, entry, self._visitors.get(entry, ""))
-            for _, size, entry in self._measured()
-            if entry.parent == self.files and entry not in self._lasting
+            for changed_s, size, entry in self._measured()
+            if entry.parent == self.files
+            and entry not in self._lasting
+            # Files are uploads on their way, new folders results that are written.
+            and (entry in self._visitors or (entry.is_dir() and now - changed_s > _IN_WORK_S))
         ]
         used: Counter[str] = Counter()
         for size, _, whose in found:

@@ -13,6 +13,7 @@ MOST_MESSAGE = 2 * 2**20  # bytes of a call: settings and at most one camera fra
 MOST_PARTS = 20  # of one form: files of an upload, fields of a frame
 _FORM = 2**16  # bytes that a form has besides its files
 _API = "/gradio_api"
+_HEARTBEAT = f"{_API}/heartbeat/"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ USED = (
     Route(f"{_API}/info"),
     Route(f"{_API}/theme.css"),
     Route(f"{_API}/app_id"),
-    Route(f"{_API}/heartbeat/{{session_hash}}"),
+    Route(f"{_HEARTBEAT}{{session_hash}}"),
     Route(f"{_API}/queue/data"),
     Route(f"{_API}/queue/join", ("POST",), MOST_MESSAGE),
     Route(f"{_API}/run/{{api_name}}", ("POST",), MOST_MESSAGE),
@@ -101,6 +102,10 @@ class Routes:
                     return None
                 return self.most_upload if route.most_bytes is None else route.most_bytes
         return None
+
+    def page_of(self, path: str) -> str | None:
+        """The session of a page that says by this request, as long as it lasts, that it is open."""
+        return path[len(_HEARTBEAT) :].rstrip("/") if path.startswith(_HEARTBEAT) else None
 
     def is_upload(self, path: str) -> bool:
         """Whether files are sent to a path."""
