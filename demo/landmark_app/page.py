@@ -18,6 +18,7 @@ from landmark_app.tabs.live import live_tab
 from landmark_app.tabs.pair import pair_tab
 from landmark_app.tabs.photo import photo_tab
 from landmark_app.tabs.video import video_tab
+from pfld.web.link_preview import PICTURE
 
 _HERE = Path(__file__).parent
 _SCRIPT = _HERE / "look" / "page.js"
@@ -90,11 +91,12 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
 
 
 def launch_options() -> dict[str, Any]:
-    """Options for ``launch``: theme, style sheet, footer, error messages."""
+    """Options for ``launch``: theme, style sheet, icon, footer, error messages."""
     return {
         "theme": make_theme(),
         "css_paths": [_HERE / "look" / "style.css", _HERE / "look" / "live.css"],
         "head": HEAD,
+        "favicon_path": str(PICTURE.with_name("icon.png")),
         "footer_links": [],
         "ssr_mode": False,
         "quiet": True,

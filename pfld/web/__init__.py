@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable
 from pathlib import Path
 
+from pfld.web.link_preview import PICTURE, preview_tags
 from pfld.weights.shipped import PORTRAIT, SHIPPED, shipped_networks
 
 WEB = Path(__file__).parent
@@ -45,6 +46,11 @@ def runtime_files(networks: Iterable[str] | None = None) -> dict[str, Path]:
     }
 
 
+def link_files() -> dict[str, Path]:
+    """Icons of a page and the picture of a link to it, by their names."""
+    return {path.name: path for path in (PICTURE, *sorted(PICTURE.parent.glob("icon.*")))}
+
+
 def site_files(networks: Iterable[str] | None = None) -> dict[str, Path]:
     """Files of the static page besides ``index.html``, by their path in its folder.
 
@@ -59,7 +65,13 @@ def site_files(networks: Iterable[str] | None = None) -> dict[str, Path]:
     }
 
 
-def index_page(networks: Iterable[str]) -> str:
-    """The static page ``index.html``, which offers these networks."""
+def index_page(networks: Iterable[str], address: str = "") -> str:
+    """The static page ``index.html``, which offers these networks.
+
+    Args:
+        address: Where the page will be, with a slash at its end, if that is known; as
+            :func:`preview_tags` takes it.
+    """
     page = (WEB / "site" / INDEX).read_text(encoding="utf-8")
+    page = page.replace("{preview}", preview_tags(address, PICTURE.name))
     return page.replace("{networks}", html.escape(" ".join(networks), quote=True))

@@ -7,8 +7,14 @@ from dataclasses import replace
 import pytest
 
 from landmark_app.benchmark import stored
-from landmark_app.benchmark.stored import network_errors, stored_speeds
-from landmark_app.look.scatter import Mark, error_latency_chart
+from landmark_app.benchmark.stored import (
+    PublishedNetwork,
+    network_errors,
+    published_networks,
+    stored_speeds,
+)
+from landmark_app.look.marks import PUBLISHED, Mark
+from landmark_app.look.scatter import error_latency_chart
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.benchmark import error_marks
 from landmark_app.tabs.controls import titled_choices
@@ -105,6 +111,36 @@ def test_every_shipped_network_and_form_is_in_the_chart():
     shown = {(mark.network, mark.mode) for mark in marks if mark.mode != "onnx-int8"}
     assert shown == {(c.network, c.mode) for c in titles if c.mode not in ("openvino", "onnx-int8")}
     assert not any(mark.is_here for mark in marks)
+
+
+def test_published_weights_are_shown_at_the_latency_of_the_same_architecture():
+    titles, published = (
+        {},
+        {"one": PublishedNetwork("One", 0.0562), "none": PublishedNetwork("", 1)},
+    )
+    onnx = Choice("one", "onnx")
+    stored = {onnx: speed("onnx", 2.0), Choice("one", "onnx-int8"): speed("onnx-int8", 1.0)}
+    (mark,) = error_marks(titles, {}, stored, {}, published)
+    assert (mark.network, mark.mode, mark.latency_ms) == ("One, published", PUBLISHED, 2.0)
+    assert mark.error == pytest.approx(5.62) and not mark.is_here
+    (mark,) = error_marks(titles, {}, stored, {onnx: speed("onnx", 3.0)}, published)
+    assert mark.latency_ms == 3.0 and mark.is_here
+
+
+def test_published_weights_are_marked_as_such():
+    mark = replace(OTHER, network="One, published", mode=PUBLISHED)
+    text = chart(SLOW, FAST, mark)
+    assert "pf-published" in text and "Published weights, as ONNX" in text
+    assert "same architecture" in text.split("<figure")[1].split("<svg")[-2]
+    assert "pf-published" not in chart(SLOW, FAST) and "Crosses" not in chart(SLOW, FAST)
+
+
+def test_the_stored_file_of_published_weights_names_its_source_and_shipped_networks():
+    values = json.loads((stored.DOCS / "published.json").read_text())
+    assert "PFLD_GhostOne" in values["source"]
+    assert set(published_networks()) == set(values["networks"])
+    assert all(find_weights(name, "onnx").is_file() for name in published_networks())
+    assert all(0.01 < network.nme < 0.2 for network in published_networks().values())
 
 
 def test_no_marks_make_no_chart():

@@ -38,6 +38,7 @@ from landmark_app.look.tables import benchmark_table, degrees, face_table, notic
 from landmark_app.model_facts import ModelFacts
 from landmark_app.models import Choice, Models
 from landmark_app.server.home import Home
+from landmark_app.tabs.video import summary
 from pfld.draw import Drawing
 from pfld.landmarks import WFLW_TO_IBUG
 from pfld.media.video import VideoWriter
@@ -45,6 +46,7 @@ from pfld.runtime.face import Face
 from pfld.tracking.jitter import JitterMeter
 from pfld.weights import shipped
 from support.bad_weights import safetensors
+from support.clips import clip
 from support.damage import cut
 from support.fake_models import SHAPE, FakeBackend, fake_models
 from support.motion_jpeg import motion_jpeg
@@ -383,6 +385,25 @@ def test_of_a_video_with_a_broken_tail_the_rest_is_used(models, tmp_path, portra
     assert 5 < len(report.times_s) < 20
     assert "damaged" in report.problem and "of 24 frames" in report.problem
     assert report.video.is_file() and report.table.is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "words"),
+    [
+        (
+            "a.avi",
+            {"codec": "mpeg4", "sound": "adpcm_yamaha"},
+            "The copy has no sound: .*adpcm_yamaha",
+        ),
+        ("a.mp4", {"sound": "aac"}, None),
+        ("a.mp4", {}, None),
+    ],
+    ids=["not read", "read", "silent"],
+)
+def test_of_a_copy_that_lacks_the_sound_the_page_says_so(models, tmp_path, name, how, words):
+    path = clip(tmp_path / name, **how)
+    report = list(on_video(models, str(path), ONNX, tmp_path, VideoOptions()))[-1]
+    assert bool(re.search(words or "no sound", summary(report))) == bool(words)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video" * 100], ids=["empty", "text"])

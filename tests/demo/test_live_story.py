@@ -227,6 +227,17 @@ def test_settings_stay_over_a_reload_and_come_from_links(visit):
     assert tab.get_attribute("aria-selected") == "true"
 
 
+def test_colours_stay_over_a_reload_once_they_were_switched(visit):
+    page = visit()
+    assert page.locator("body.dark").count() == 0
+    page.click(".pf-scheme")
+    page.reload()
+    page.wait_for_selector("body.dark .pf-start")
+    page.click(".pf-scheme")
+    page.reload()
+    page.wait_for_selector("body:not(.dark) .pf-start")
+
+
 def test_pictures_recordings_and_landmarks_can_be_kept(visit):
     page = visit()
     start(page)

@@ -7,7 +7,7 @@ import pytest
 
 from landmark_app.browser.routes import PREFIX, routes
 from pfld.__main__ import main
-from pfld.web import WEB, runtime_files, site_files
+from pfld.web import WEB, link_files, runtime_files, site_files
 from pfld.weights.shipped import shipped_networks
 
 VENDOR = WEB / "vendor" / "onnxruntime-web"
@@ -31,6 +31,42 @@ def test_the_command_writes_all_that_the_page_needs(tmp_path, capsys):
 
 
 @needs_weights
+@pytest.mark.parametrize(
+    ("address", "picture"),
+    [
+        ((), "preview.jpg"),
+        (("--address", "https://example.org/faces"), "https://example.org/faces/preview.jpg"),
+        (("--address", "https://example.org/faces/"), "https://example.org/faces/preview.jpg"),
+    ],
+    ids=["unknown", "known", "with a slash"],
+)
+def test_a_link_to_the_page_has_a_title_and_a_picture(tmp_path, address, picture):
+    name = shipped_networks("onnx")[0]
+    assert main(["site", "--out", str(tmp_path), "--networks", name, *address]) == 0
+    page = (tmp_path / "index.html").read_text()
+    tags = dict(re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]*)"', page))
+    assert tags["og:image"] == picture and (tmp_path / "preview.jpg").is_file()
+    assert tags["og:title"] and tags["og:description"] and tags["twitter:card"]
+    assert ("og:url" in tags) == bool(address)
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    "address", ["example.org", "javascript:alert(1)", "https://", "//a.example"]
+)
+def test_what_is_no_address_of_a_page_is_refused(tmp_path, capsys, address):
+    assert main(["site", "--out", str(tmp_path / "site"), "--address", address]) == 2
+    assert "https://" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
+@needs_weights
+def test_an_address_cannot_leave_its_place(tmp_path):
+    main(["site", "--out", str(tmp_path), "--address", 'https://example.org/"><b>'])
+    assert "<b>" not in (tmp_path / "index.html").read_text()
+
+
+@needs_weights
 def test_an_unknown_network_is_refused_in_words_and_nothing_is_written(tmp_path, capsys):
     assert main(["site", "--out", str(tmp_path / "site"), "--networks", "../secret"]) == 2
     assert "no ONNX weights of ../secret" in capsys.readouterr().err
@@ -48,7 +84,7 @@ def test_files_for_browsers_exist_and_are_of_the_package_or_the_weights():
 def test_the_app_serves_a_fixed_list_below_one_path():
     served = routes()
     assert {route.path for route in served} == {
-        f"{PREFIX}/{name}" for name in ("offer.js", *runtime_files())
+        f"{PREFIX}/{name}" for name in ("offer.js", "example.jpg", *link_files(), *runtime_files())
     }
     types = {route.path.rpartition(".")[2]: route.content_type for route in served}
     assert types["wasm"] == "application/wasm" and types["js"] == types["mjs"] == "text/javascript"

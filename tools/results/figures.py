@@ -3,7 +3,7 @@
 docs/training/*.csv are logs of ``train.py``; name-2.csv is of a run that started from the weights of
 name-1.csv. docs/ablation.csv comes from ``tools/results/ablation.py``, docs/accuracy.json from
 ``tools/results/weights_card.py`` and docs/speed.json from
-``pfld benchmark --frames 0 --json docs/speed.json``.
+``pfld benchmark --json docs/speed.json``. docs/published.json has errors of published weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 DOCS = Path(__file__).parents[2] / "docs"
-PUBLISHED = {"ghostone": 0.0562, "ghostnet": 0.0564, "ghostnet-slim": 0.0572}  # NME, same faces
 FORMS = {"train-time": "train-time", "onnx": "ONNX", "onnx-int8": "ONNX int8"}  # backend: form
 MARKERS = {"train-time": "o", "ONNX": "s", "ONNX int8": "D"}
 COLOURS = ("#2f6db5", "#d1662f", "#3a9a5b", "#8d5fb0", "#b03a5b", "#7a7a2e", "#3a9a9a")
@@ -125,6 +124,7 @@ def front() -> None:
     """Error against latency of shipped weights, with areas by file size, and of published weights."""
     errors = json.loads((DOCS / "accuracy.json").read_text())
     speeds = json.loads((DOCS / "speed.json").read_text())["backends"]
+    others = json.loads((DOCS / "published.json").read_text())["networks"]
     figure = new_figure(7.5, 4.6)
     axes = figure.subplots()
     legend = []
@@ -136,8 +136,8 @@ def front() -> None:
             look = {"color": colour, "marker": MARKERS[form], "alpha": 0.75, "lw": 0}
             error = 100 * errors[name][form]
             axes.scatter(speed["p50_ms"], error, s=60 * speed["file_mib"], **look)
-            if form == "ONNX" and name in PUBLISHED:
-                published = 100 * PUBLISHED[name]
+            if form == "ONNX" and name in others:
+                published = 100 * others[name]["nme"]
                 axes.scatter(speed["p50_ms"], published, marker="x", s=40, color=colour)
         legend.append(axes.scatter([], [], color=colour, s=50, label=name))
     for form, marker in MARKERS.items():

@@ -75,6 +75,24 @@ def stored_speeds() -> dict[Choice, BackendSpeed]:
     }
 
 
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """Weights that others have published.
+
+    Attributes:
+        nme: Error on the test list, as in :class:`NetworkError`.
+    """
+
+    name: str
+    nme: float
+
+
+def published_networks() -> dict[str, PublishedNetwork]:
+    """Published weights by the network of the same architecture, from docs/published.json."""
+    rows: dict[str, Any] = _read("published.json").get("networks", {})
+    return {network: PublishedNetwork(**row) for network, row in rows.items()}
+
+
 def _has_size(network: str, backend: str, file_mib: float) -> bool:
     try:
         size = find_weights(network, backend).stat().st_size

@@ -1,4 +1,6 @@
-"""Files that the app serves for landmarks in the visitor's browser: a fixed list, for reading only.
+"""Files that the app serves besides Gradio's: a fixed list, for reading only.
+
+They are for landmarks in the visitor's browser, and the pictures of a link to the page.
 
 What a request asks for is looked up among these paths; no path of a file is made from it.
 
@@ -15,10 +17,12 @@ from typing import NamedTuple
 import fastapi
 from fastapi.responses import FileResponse
 
-from pfld.web import runtime_files
+from pfld.web import link_files, runtime_files
+from pfld.weights.shipped import PORTRAIT
 
 PREFIX = "/pfld-browser"
 OFFER = f"{PREFIX}/offer.js"
+FILM = f"{PREFIX}/example.jpg".removeprefix("/")  # relative; Live shows it where there is no camera
 # Loads the script that offers it to Live; relative, so that it works behind a sub-path as well.
 HEAD = f'<script type="module" src="{OFFER.removeprefix("/")}"></script>'
 _TYPES = {
@@ -26,6 +30,9 @@ _TYPES = {
     ".mjs": "text/javascript",
     ".wasm": "application/wasm",
     ".onnx": "application/octet-stream",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
 }
 _OTHER_TYPE = "text/plain; charset=utf-8"
 
@@ -46,7 +53,8 @@ class BrowserFile(NamedTuple):
 
 def routes() -> list[BrowserFile]:
     """Everything that is served."""
-    files = {"offer.js": Path(__file__).with_name("offer.js"), **runtime_files()}
+    own = {"offer.js": Path(__file__).with_name("offer.js"), "example.jpg": PORTRAIT}
+    files = {**own, **link_files(), **runtime_files()}
     return [
         BrowserFile(f"{PREFIX}/{name}", file, _TYPES.get(file.suffix, _OTHER_TYPE))
         for name, file in files.items()

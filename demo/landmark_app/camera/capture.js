@@ -12,6 +12,18 @@ function constraints() {
   return { audio: false, video: { ...size, frameRate: { ideal: 30 }, ...which } };
 }
 
+const canHaveCamera = Boolean(navigator.mediaDevices && navigator.mediaDevices.getUserMedia);
+
+// At an address without https the browser has no camera for any page.
+function sayNoCameraHere() {
+  say(
+    "Browsers lend a camera to pages at https:// or http://localhost only. Open the app at localhost on the machine that runs it, or have it served by https. The example works here, and so do the Photo and Video tabs.",
+    "No camera at this address",
+  );
+  startButton.hidden = true;
+  document.body.classList.add("pf-no-camera");
+}
+
 function whyNoCamera(error) {
   const name = error && error.name;
   if (name === "NotAllowedError" || name === "SecurityError")
@@ -25,7 +37,7 @@ function whyNoCamera(error) {
 
 // Browsers tell the names of cameras only after one was allowed.
 async function listCameras() {
-  if (!cameraList) return;
+  if (!cameraList || !canHaveCamera) return;
   const devices = (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "videoinput");
   const chosen = stream && stream.getVideoTracks()[0].getSettings().deviceId;
   cameraList.replaceChildren(

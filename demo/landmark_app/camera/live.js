@@ -13,12 +13,16 @@
 // networks it has; without it, all are offered.
 
 const FACELESS_MS = 800; // without a face, after which the page says so
+const ASKED_MS = 2000; // without an answer to the browser's question, after which the page says where it is
+const WAITING =
+  "Your browser asks whether this page may use the camera, mostly beside the address bar: allow it there. The Photo and Video tabs work without one.";
 
 const state = { running: false, shown: 0, faces: 0, last: null };
 root.live = state;
 let stream = null;
 let facelessSince = 0;
 let leftRunning = false; // the camera stopped because another tab was opened
+let isFilm = false; // the example runs in place of the camera
 
 // The settings of frames changed: what was measured, or is on its way, is of the old ones.
 function settingsChanged() {
@@ -28,30 +32,38 @@ function settingsChanged() {
   newest = 0;
 }
 
-async function start() {
-  if (state.running || startButton.disabled) return;
+// The camera, or the example. A later start takes the place of one whose permission is still asked for.
+async function start(film = false) {
+  if (state.running || (startButton.disabled && !film)) return;
+  const mine = (run += 1);
   leftRunning = false;
-  if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) {
-    say("Browsers lend a camera to pages at https:// or http://localhost only. Open the app at localhost.", "No camera on this address");
-    return;
-  }
+  isFilm = film;
   startButton.disabled = true;
-  say("Your browser may ask for permission.", "Starting the camera …");
+  if (film) say("", "Loading the example …");
+  else say("Your browser may ask for permission.", "Starting the camera …");
+  const asked = window.setTimeout(() => mine === run && !state.running && say(WAITING, "Waiting for the camera …"), ASKED_MS);
   try {
-    stream = await navigator.mediaDevices.getUserMedia(constraints());
+    const opened = await (film ? filmStream() : navigator.mediaDevices.getUserMedia(constraints()));
+    if (mine !== run) {
+      opened.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    stream = opened;
     video.srcObject = stream;
     await video.play();
   } catch (error) {
-    const [title, text] = whyNoCamera(error);
+    if (mine !== run) return;
+    const [title, text] = film ? ["The example could not be shown", String(error.message || error)] : whyNoCamera(error);
     release();
     startButton.disabled = false;
     say(text, title);
     startButton.textContent = "Try again";
     return;
+  } finally {
+    window.clearTimeout(asked);
   }
   startButton.disabled = false;
   stream.getVideoTracks()[0].addEventListener("ended", () => stop("The camera was disconnected. Connect it and start again.", "Camera gone"));
-  run += 1;
   state.running = true;
   state.startedAt = performance.now();
   state.firstFaceMs = null;
@@ -62,9 +74,11 @@ async function start() {
   trouble("");
   empty.hidden = true;
   root.classList.add("pf-on");
+  root.classList.remove("pf-untouched");
+  stopButton.textContent = film ? "Stop the example" : "Stop camera";
   stopButton.focus({ preventScroll: true });
-  listCameras();
-  next(run);
+  if (!film) listCameras();
+  next(mine);
 }
 
 function release() {
@@ -82,14 +96,15 @@ function stop(text, title) {
   note("");
   trouble("");
   root.classList.remove("pf-on");
+  view.write();
   startButton.textContent = "Start camera";
-  say(text || "Start it again whenever you like.", title || "Camera stopped");
+  say(text || "Start it again whenever you like.", title || (isFilm ? "Example stopped" : "Camera stopped"));
 }
 
 async function restart() {
   if (!state.running) return;
   stop();
-  await start();
+  await start(isFilm);
 }
 
 function next(mine) {
@@ -97,7 +112,7 @@ function next(mine) {
   const again = (now, frame) => {
     if (mine !== run) return;
     if (root.offsetParent === null) {
-      stop("It stopped when you left this tab, and starts again when you return.", "Camera stopped");
+      stop("It stopped when you left this tab, and starts again when you return.");
       leftRunning = true;
       return;
     }
@@ -141,10 +156,12 @@ function show(picture, answer, takenAt) {
   }
 }
 
-startButton.addEventListener("click", start);
+startButton.addEventListener("click", () => start());
+find(".pf-film").addEventListener("click", () => start(true));
 stopButton.addEventListener("click", () => stop());
 new IntersectionObserver((entries) => {
-  if (leftRunning && entries.some((entry) => entry.isIntersecting)) start();
+  if (leftRunning && entries.some((entry) => entry.isIntersecting)) start(isFilm);
 }).observe(root);
 offerCapture();
+if (!canHaveCamera) sayNoCameraHere();
 view.begin();

@@ -12,6 +12,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
+from landmark_app.browser.routes import FILM
 from landmark_app.look.glossary import TERMS
 from pfld.draw import AXIS_COLORS, CURVES, GROUP_COLORS, RIM_COLOR
 from pfld.head.model import head_points
@@ -19,7 +20,7 @@ from pfld.landmarks import SCHEMES
 from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD
 
 # The body of one JavaScript function, in this order; {view} is the part of one kind of view.
-_SCRIPTS = ("settings", "stage", "readout", "overlay", "capture", "link", "{view}", "live")
+_SCRIPTS = ("settings", "stage", "readout", "overlay", "film", "capture", "link", "{view}", "live")
 
 _PANE = (
     '<figure><canvas width="640" height="480" role="img" aria-label="Camera picture with landmarks: '
@@ -30,7 +31,7 @@ _READOUT = (
 )
 
 _TEMPLATE = """
-<div class="pf-live pf-{kind}">
+<div class="pf-live pf-{kind} pf-untouched">
   {above}
   <div class="pf-stage">
     <div class="pf-panes">{panes}</div>
@@ -41,7 +42,10 @@ _TEMPLATE = """
       <p class="pf-title"></p>
       <p class="pf-message" role="status" aria-live="polite">Your camera's pictures go to this machine
         only, and are not kept.</p>
-      <button type="button" class="pf-button pf-start">Start camera</button>
+      <p class="pf-starts">
+        <button type="button" class="pf-button pf-start">Start camera</button>
+        <button type="button" class="pf-button pf-film">Show it on an example</button>
+      </p>
     </div>
     <p class="pf-trouble" role="status" aria-live="polite" hidden>
       <i class="pf-spinner" aria-hidden="true"></i><b></b> <span></span></p>
@@ -111,6 +115,7 @@ def live_view(
         server_functions=server_functions,
         apply_default_css=False,
         settings=settings,
+        film=FILM,
         curves=curves,
         groups=groups,
         mesh={"98": face_mesh()},

@@ -155,6 +155,7 @@ const view = {
     take("mean", answer.mean_px);
   },
   read: writePair,
+  write: writePair,
   begin() {
     let known = "";
     const changed = () => {

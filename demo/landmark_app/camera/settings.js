@@ -5,7 +5,8 @@
 //   set(name, value)      keeps it in this browser (localStorage), and tells those who watch it
 //   watch(name, act)      calls act(value) after each set
 //   query                 URLSearchParams of the address the page was opened with
-// Names in use: "network" and "mode" (chosen in Live), "tab", "live" (Live's other settings), "pair".
+// Names in use: "network" and "mode" (chosen in Live), "tab", "live" (Live's other settings), "pair", and
+// "scheme", "dark" or "light" once the visitor has switched it.
 //
 // Links: ?tab=pair opens a tab by its id; ?network=ghostone&mode=train-time sets those of Live.
 
@@ -34,6 +35,8 @@ if (!window.pfldStore) {
     },
     watch: (name, act) => (watchers[name] = [...(watchers[name] || []), act]),
   };
+  const scheme = window.pfldStore.get("scheme");
+  if (scheme) document.body.classList.toggle("dark", scheme === "dark");
 
   const tabs = () => [...document.querySelectorAll(".pf-tabs button[role=tab][data-tab-id]")];
   const isOurs = (tab) => tab.closest(".tabs") === document.querySelector(".pf-tabs");

@@ -74,7 +74,7 @@ function factorTexts() {
     return [words, detail];
   }
   const wanted = train.ms === null ? "train-time" : "re-parameterized";
-  if (!state.running) return ["Same points, less work", "Start the camera, then move the switch."];
+  if (!state.running) return ["Same points, less work", "Trained with many branches, run with one. Start the camera or the example, then move the switch."];
   if (mode() !== "train-time" === (wanted !== "train-time"))
     return ["Measuring …", `${fresh.ms.length} of ${ENOUGH} frames, ${wanted}.`];
   return ["How much faster?", `Move the switch, to measure ${wanted} as well.`];
@@ -159,7 +159,12 @@ function choose(network, chosen) {
 }
 
 function connectControls() {
-  findAll(".pf-switch input").forEach((input) => input.addEventListener("change", () => change({ folded: input.value !== "train-time" })));
+  findAll(".pf-switch input").forEach((input) =>
+    input.addEventListener("change", () => {
+      root.classList.remove("pf-untouched");
+      change({ folded: input.value !== "train-time" });
+    }),
+  );
   find(".pf-network").addEventListener("change", (event) => change({ network: event.target.value }));
   find(".pf-runtime").addEventListener("change", (event) => change({ runtime: event.target.value, folded: true }));
   find(".pf-fair button").addEventListener("click", (event) => change({ runtime: event.target.dataset.runtime, folded: true }));
@@ -181,6 +186,7 @@ const view = {
   asked: () => ({ network: own.network, mode: mode(), smoothing: own.smoothing, max_faces: own.max_faces }),
   camera: () => ({ camera: own.camera, side: own.side }),
   inBrowser: () => mode() === "browser",
+  write: writeCard,
   paint: (picture, answer) => draw(canvases[0], picture, answer.faces, own),
   took(answer, count) {
     if (!count) return;

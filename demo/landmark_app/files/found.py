@@ -60,12 +60,9 @@ class Found:
         Raises:
             ValueError: When the file is gone; the message is shown to the visitor.
         """
-        image_bgr = cv2.imread(str(self.shown))
-        if image_bgr is None:
-            raise ValueError("This photo is not kept any more. Choose it again.")
-        scale = np.float32(image_bgr.shape[1] / self.size_hw[1])
-        faces = [_scaled(face, scale) for face in self.faces]
-        return numbered(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), faces, drawing)
+        image = read_shown(self.shown)
+        faces = scaled(self.faces, image.shape[1] / self.size_hw[1])
+        return numbered(image, faces, drawing, copy=False)
 
 
 def keep_found(photo: Photo, path: str, choice: Choice, folder: Path) -> Found:
@@ -75,10 +72,9 @@ def keep_found(photo: Photo, path: str, choice: Choice, folder: Path) -> Found:
         OSError: When they cannot be written; then no folder is left.
     """
     own = new_folder(folder)
-    shown, data, table = (own / name for name in ("shown.jpg", "landmarks.json", "landmarks.csv"))
+    data, table = own / "landmarks.json", own / "landmarks.csv"
     try:
-        options = [cv2.IMWRITE_JPEG_QUALITY, _SHOWN_QUALITY]
-        write_whole(shown, _encoded(".jpg", fit(photo.image_rgb), options))
+        shown = write_shown(photo.image_rgb, own)
         write_whole(data, json.dumps(photo.to_dict(choice), indent=2) + "\n")
         write_whole(table, _csv(photo))
     except BaseException:
@@ -122,13 +118,37 @@ def numbered(
     return draw_faces(image_rgb, faces, **(asdict(drawing) | {"labels": labels}), copy=copy)
 
 
-def _scaled(face: Face, scale: np.float32) -> Face:
-    unsure = face.point_uncertainty
-    return replace(
-        face,
-        landmarks=face.landmarks * scale,
-        point_uncertainty=None if unsure is None else unsure * scale,
-    )
+def write_shown(image_rgb: NDArray[np.uint8], folder: Path) -> Path:
+    """Writes a picture in the size that the page shows into a folder, to be drawn on again; the file."""
+    shown = folder / "shown.jpg"
+    options = [cv2.IMWRITE_JPEG_QUALITY, _SHOWN_QUALITY]
+    write_whole(shown, _encoded(".jpg", fit(image_rgb), options))
+    return shown
+
+
+def read_shown(shown: Path) -> NDArray[np.uint8]:
+    """The picture of :func:`write_shown`, ``(H, W, 3)``.
+
+    Raises:
+        ValueError: When the file is gone; the message is shown to the visitor.
+    """
+    image_bgr = cv2.imread(str(shown))
+    if image_bgr is None:
+        raise ValueError("This photo is not kept any more. Choose it again.")
+    return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+
+
+def scaled(faces: Sequence[Face], scale: float) -> list[Face]:
+    """Faces in a picture ``scale`` times as large."""
+    factor = np.float32(scale)
+    return [
+        replace(
+            face,
+            landmarks=face.landmarks * factor,
+            point_uncertainty=None if (of := face.point_uncertainty) is None else of * factor,
+        )
+        for face in faces
+    ]
 
 
 def _encoded(suffix: str, image_rgb: NDArray[np.uint8], options: list[int]) -> bytes:

@@ -55,6 +55,7 @@ class VideoReport:
         video, table, data: The annotated copy, the CSV table, and JSON with a line for each frame; None
             before the end.
         problem: What was wrong with the file, if only a part could be read; else empty.
+        sound_left_out: The codec of a sound track that the copy lacks, as it is not read here; else None.
     """
 
     num_frames: int | None
@@ -66,6 +67,7 @@ class VideoReport:
     table: Path | None = None
     data: Path | None = None
     problem: str = ""
+    sound_left_out: str | None = None
 
     def main_face(self) -> tuple[list[float], list[Face]]:
         """Times and landmarks of the face that is in most frames; empty without faces."""
@@ -171,6 +173,7 @@ def _process(
         report.problem = (
             f"The file is damaged: {reader.num_read} of {reader.num_frames} frames could be read."
         )
+    report.sound_left_out = writer.sound_left_out
     report.video, report.table, report.data = video, table, data
     report.seconds = time.perf_counter() - start
     yield report

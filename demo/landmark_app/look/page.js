@@ -1,7 +1,10 @@
 // For the whole page, once: colour scheme, copying of code, keys, and names that Gradio's components lack.
 // Runs as the body of a function of the header's element.
 
-element.querySelector(".pf-scheme").addEventListener("click", () => document.body.classList.toggle("dark"));
+element.querySelector(".pf-scheme").addEventListener("click", () => {
+  const isDark = document.body.classList.toggle("dark");
+  window.pfldStore.set("scheme", isDark ? "dark" : "light"); // made by camera/settings.js
+});
 document.addEventListener("click", async (event) => {
   const button = event.target.closest && event.target.closest(".pf-copy");
   if (!button) return;

@@ -7,54 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
+from statistics import fmean
 
-from landmark_app.look.tables import table
-from landmark_app.models import MODE_TITLES
+from landmark_app.look.marks import PUBLISHED, SYMBOLS, Mark, key, mark_table
 
-_WIDTH, _HEIGHT = 860, 390
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 190, 16, 48  # names of networks are right of the plot
+_WIDTH, _HEIGHT = 880, 390
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 215, 16, 48  # names of networks are right of the plot
 _LABEL_GAP = 17  # between the lines of two names
-_SIZE = 5  # half of a symbol's width
 _TICKS = (1, 2, 5)  # times powers of ten
-_CHOSEN = '<span class="pf-chosen-word"> (chosen in Live)</span>'
-_SYMBOLS = {
-    "train-time": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
-    "reparameterized": "M-4.5 -4.5h9v9h-9z",
-    "onnx": "M0 -6.5L6.5 0L0 6.5L-6.5 0z",
-    "onnx-int8": "M0 -6L6 5H-6z",
-    "openvino": "M0 6L6 -5H-6z",
-}
-_HEADS = {
-    "Network": "",
-    "Form": "Train-time runs every branch; the others run them folded into one convolution.",
-    "Error": "Mean distance from the true points in per cent of the distance of the outer eye corners, on a "
-    "test list of 184 hard faces. Re-parameterized, a network has the error of its train-time form: it finds "
-    "the same points.",
-    "95 % interval": "With so few faces a mean is uncertain; the true one is within it in 95 of 100 cases.",
-    "Latency": "Median time for one face, on one thread.",
-    "Measured": "By the benchmark on this machine, or earlier on another one.",
-}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A network in one of its modes.
-
-    Attributes:
-        title: Of the mode.
-        latency_ms: Median for one face.
-        error: On the test list, in per cent.
-        interval: Its 95 % interval, in per cent, if it is known.
-        is_here: Whether the latency was measured on this machine.
-    """
-
-    network: str
-    mode: str
-    title: str
-    latency_ms: float
-    error: float
-    interval: tuple[float, float] | None
-    is_here: bool
 
 
 @dataclass(frozen=True)
@@ -109,12 +69,12 @@ def error_latency_chart(marks: Sequence[Mark], default_network: str, elsewhere: 
         "<small>Further left is faster, further down is more accurate</small></figcaption>"
         "<p>A line joins the forms of one network. Re-parameterizing moves it to the left and changes "
         "neither points nor error. Thin vertical lines are 95 % intervals.</p>"
-        f"{_key(marks, elsewhere)}"
+        f"{key(marks, elsewhere)}"
         f'<div class="pf-scroll" tabindex="0" role="region" aria-label="Error against latency">'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
         f"<title>{label}</title>{body}</svg></div></figure>"
         '<details class="pf-more"><summary>The chart as a table</summary>'
-        f"{_table(marks, elsewhere)}</details>"
+        f"{mark_table(marks, elsewhere)}</details>"
     )
 
 
@@ -134,11 +94,17 @@ def _quoted(name: str) -> str:
 
 
 def _spread(places: Sequence[float]) -> list[float]:
-    """Places of names: as given, but so far apart that they can be read."""
-    spread = list(places)
+    """Places of names: as near to those given as they can be and still be read, in the same order."""
     order = sorted(range(len(places)), key=places.__getitem__)
-    for before, after in zip(order, order[1:]):
-        spread[after] = max(spread[after], spread[before] + _LABEL_GAP)
+    groups: list[list[float]] = []  # of names that touch; each group stands around its middle
+    for rank, index in enumerate(order):
+        groups.append([places[index] - rank * _LABEL_GAP])
+        while len(groups) > 1 and fmean(groups[-2]) > fmean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    firsts = [fmean(group) for group in groups for _ in group]
+    spread = list(places)
+    for rank, (index, first) in enumerate(zip(order, firsts)):
+        spread[index] = first + rank * _LABEL_GAP
     return spread
 
 
@@ -181,10 +147,12 @@ def _track(track: Sequence[Mark], label_y: float, scales: _Scales) -> str:
         *_gain(track, scales),
     ]
     for mark, (x, y) in zip(track, points):
-        place = "" if mark.is_here else " pf-elsewhere"
+        kind = (
+            " pf-published" if mark.mode == PUBLISHED else "" if mark.is_here else " pf-elsewhere"
+        )
         parts.append(
-            f'<path class="pf-symbol{place}" transform="translate({x:.1f} {y:.1f})" '
-            f'd="{_SYMBOLS[mark.mode]}"><title>{escape(_words(mark))}</title></path>'
+            f'<path class="pf-symbol{kind}" transform="translate({x:.1f} {y:.1f})" '
+            f'd="{SYMBOLS[mark.mode]}"><title>{escape(mark.words)}</title></path>'
         )
     return f'<g class="pf-track" data-network="{escape(track[0].network)}">{"".join(parts)}</g>'
 
@@ -218,52 +186,3 @@ def _gain(track: Sequence[Mark], scales: _Scales) -> list[str]:
 def factor(value: float) -> str:
     """Text for a ratio, with a multiplication sign."""
     return f"{value:.{1 if value < 9.95 else 0}f}×"
-
-
-def _key(marks: Sequence[Mark], elsewhere: str) -> str:
-    titles = MODE_TITLES | {"reparameterized": "Re-parameterized, PyTorch"}
-    present = {mark.mode for mark in marks}
-    modes = {mode: title for mode, title in titles.items() if mode in present}
-    items = [
-        f'<span><svg viewBox="-8 -8 16 16" aria-hidden="true"><path class="pf-symbol" '
-        f'd="{_SYMBOLS[mode]}"/></svg>{escape(title)}</span>'
-        for mode, title in modes.items()
-    ]
-    some = {mark.is_here for mark in marks}
-    if some == {True, False}:
-        words = f"Filled: measured on this machine. Hollow: measured earlier on {elsewhere}"
-    elif some == {True}:
-        words = "Latencies are of this machine"
-    else:
-        words = f"Latencies were measured on {elsewhere}; measure this machine to see its own"
-    return f'<p class="pf-key">{"".join(items)}</p><p class="pf-small">{escape(words)}.</p>'
-
-
-def _words(mark: Mark) -> str:
-    where = "" if mark.is_here else ", measured elsewhere"
-    return (
-        f"{mark.network}, {mark.title}: {mark.latency_ms:.2f} ms{where}, "
-        f"error {mark.error:.2f} %{_interval_text(mark, ' (95 % interval {} to {} %)')}"
-    )
-
-
-def _interval_text(mark: Mark, template: str = "{} to {} %") -> str:
-    return template.format(*(f"{bound:.2f}" for bound in mark.interval)) if mark.interval else ""
-
-
-def _table(marks: Sequence[Mark], elsewhere: str) -> str:
-    rows = []
-    for mark in marks:
-        cells = (
-            mark.title,
-            f"{mark.error:.2f} %",
-            _interval_text(mark) or "–",
-            f"{mark.latency_ms:.2f} ms",
-            "on this machine" if mark.is_here else f"on {elsewhere}",
-        )
-        network = escape(mark.network)
-        name = f'<span class="pf-track" data-network="{network}">{network}{_CHOSEN}</span>'
-        rows.append(
-            f'<th scope="row">{name}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}'
-        )
-    return table(_HEADS, rows, "Error and latency of every network and form")

@@ -10,9 +10,17 @@ from typing import Any
 import gradio as gr
 
 from landmark_app.benchmark.measure import BenchmarkReport, on_benchmark, save_benchmark
-from landmark_app.benchmark.stored import STORED_ON, NetworkError, network_errors, stored_speeds
+from landmark_app.benchmark.stored import (
+    STORED_ON,
+    NetworkError,
+    PublishedNetwork,
+    network_errors,
+    published_networks,
+    stored_speeds,
+)
 from landmark_app.look.charts import bar_chart, progress_bar
-from landmark_app.look.scatter import Mark, error_latency_chart
+from landmark_app.look.marks import PUBLISHED, Mark
+from landmark_app.look.scatter import error_latency_chart
 from landmark_app.look.tables import benchmark_table, notice
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.controls import downloads, run_on_click, titled_choices
@@ -31,7 +39,7 @@ if (window.pfldStore) {
 def benchmark_tab(models: Models, folder: Path) -> None:
     """Builds the tab."""
     titles = titled_choices(models)
-    errors, stored = network_errors(models), stored_speeds()
+    errors, stored, published = network_errors(models), stored_speeds(), published_networks()
     invitation = (
         f"Measures {len(titles)} combinations of network and mode, one after the other, with one thread "
         "each. It takes a few seconds for each; stop the camera first, or it takes its share."
@@ -51,7 +59,7 @@ def benchmark_tab(models: Models, folder: Path) -> None:
             )
 
     def show(measured: Mapping[Choice, BackendSpeed]) -> str:
-        marks = error_marks(titles, errors, stored, measured)
+        marks = error_marks(titles, errors, stored, measured, published)
         return error_latency_chart(marks, models.default_network, f"another machine, {STORED_ON}")
 
     with gr.Row():
@@ -82,11 +90,13 @@ def error_marks(
     errors: Mapping[str, NetworkError],
     stored: Mapping[Choice, BackendSpeed],
     measured: Mapping[Choice, BackendSpeed],
+    published: Mapping[str, PublishedNetwork] | None = None,
 ) -> list[Mark]:
     """What the chart shows: choices with an error, and a latency of this machine or else a stored one.
 
     Args:
         titles: Of the choices, such as "ghostone · ONNX".
+        published: By the network of the same architecture, whose latency in ONNX they are shown with.
     """
     marks = []
     for choice, title in titles.items():
@@ -108,6 +118,20 @@ def error_marks(
                 choice in measured,
             )
         )
+    for network, other in (published or {}).items():
+        choice = Choice(network, "onnx")
+        speed = measured.get(choice) or stored.get(choice)
+        if speed is not None:
+            mark = Mark(
+                f"{other.name}, published",
+                PUBLISHED,
+                "ONNX",
+                speed.p50_ms,
+                100 * other.nme,
+                None,
+                choice in measured,
+            )
+            marks.append(mark)
     return marks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import gradio as gr
 
@@ -24,9 +24,6 @@ SHOWN = (
     ("Thin where unsure", "uncertainty"),
 )
 SHOWN_AT_FIRST = ["contours", "points"]
-
-# Components with a change event, which Gradio's base classes do not declare.
-Control: TypeAlias = gr.Checkbox | gr.CheckboxGroup | gr.Dropdown | gr.Image | gr.Radio | gr.Slider
 
 
 def mode_choices(models: Models, network: str) -> list[tuple[str, str]]:
@@ -146,23 +143,6 @@ def cancelled(if_cancelled: str) -> tuple[Any, ...]:
     if not if_cancelled:
         return tuple([gr.skip()] * 4)
     return notice(if_cancelled), *switched("")
-
-
-def run_on_change(
-    work: Callable[..., Any],
-    inputs: Sequence[Control],
-    outputs: Sequence[gr.components.Component],
-) -> None:
-    """Runs ``work`` again when one of ``inputs`` changes; of changes in the meantime only the last counts."""
-    gr.on(
-        [part.change for part in inputs],
-        work,
-        inputs,
-        outputs,
-        trigger_mode="always_last",
-        api_visibility="private",
-        concurrency_id="jobs",
-    )
 
 
 def shown(label: str = "Draw") -> gr.CheckboxGroup:

@@ -94,7 +94,11 @@ def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
         runtimes=RUNTIMES,
         presets=_presets(models),
     )
-    with gr.Accordion("If the picture above stays empty: stream pictures instead", open=False):
+    with gr.Accordion(
+        "If the picture above stays empty: stream pictures instead",
+        open=False,
+        elem_classes="pf-stream",
+    ):
         stream_view(models, places)
 
 

@@ -13,32 +13,12 @@ from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer
 from landmark_app.camera.follow import MOST_FACES, on_pair_frame
 from landmark_app.camera.live_view import live_view, settings_script
-from landmark_app.camera.pair_html import (
-    SLIDER,
-    fact_texts,
-    headline,
-    pair_table,
-    photo_texts,
-    ways_html,
-)
+from landmark_app.camera.pair_html import SLIDER, fact_texts, headline, pair_table, ways_html
 from landmark_app.camera.visitor import Visitor
-from landmark_app.files.differences import magnified_differences
-from landmark_app.files.examples import PHOTOS
-from landmark_app.files.photo import NO_FACE, fit, on_pair_photo
-from landmark_app.files.uploads import uploaded
-from landmark_app.look.tables import notice
 from landmark_app.model_facts import model_facts
 from landmark_app.models import Choice, Models
-from landmark_app.tabs.controls import (
-    SHOWN_AT_FIRST,
-    Control,
-    run_on_change,
-    shown,
-    titled_choices,
-)
-from landmark_app.tabs.examples import examples
-from landmark_app.tabs.photo import photo_input
-from pfld.draw import Drawing
+from landmark_app.tabs.controls import SHOWN_AT_FIRST, shown, titled_choices
+from landmark_app.tabs.pair_photo import pair_photo
 
 _READOUTS = {
     "fps": ("Frames/s", "Frames shown in a second, over the last four seconds."),
@@ -46,7 +26,6 @@ _READOUTS = {
     "server": ("In the app", "Time the app works on one frame, with both networks."),
     "faces": ("Faces", "Faces followed. Both networks get the same ones."),
 }
-_DIFFERENCES = "Differences on the largest face"
 _NAMES = ("first", "second", "max_faces", "show")
 # Takes what the visitor chose last, if it is still offered.
 _RESTORE = """(first, second) => {
@@ -77,40 +56,6 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
             parsed = Choice.parse(choice)
             known[choice] = fact_texts(model_facts(models.backend(parsed)), parsed)
         return known[choice]
-
-    def compare_photo(
-        path: str | None, first: str, second: str, show: list[str]
-    ) -> tuple[Any, ...]:
-        heads = names.get(first, first), names.get(second, second)
-        empty = pair_table(heads)
-        if not path:
-            text = "Choose a photo, or an example."
-            return None, None, None, None, notice(text), headline(), empty
-        try:
-            parsed = Choice.parse(first), Choice.parse(second)
-            pair = on_pair_photo(models, uploaded(path, folder), *parsed)
-            backends = models.backend(parsed[0]), models.backend(parsed[1])
-            sizes = model_facts(backends[0]), model_facts(backends[1])
-        except (ValueError, OSError) as error:
-            return None, None, None, None, notice(str(error), "error"), headline(), empty
-        drawing = Drawing.of(show)
-        left, right = (fit(drawing(pair.image_rgb, faces)) for faces in (pair.first, pair.second))
-        count = len(pair.first)
-        text = f"{count} face{'s' * (count > 1)}: both networks got the same." if count else NO_FACE
-        texts = photo_texts(parsed, sizes, pair.comparison)
-        apart, meaning = None, _DIFFERENCES
-        if count:
-            faces = pair.first[0].landmarks, pair.second[0].landmarks
-            apart, meaning = magnified_differences(pair.image_rgb, *faces)
-        return (
-            (left, right),
-            gr.Image(apart, label=meaning),
-            gr.Image(left, label=heads[0]),
-            gr.Image(right, label=heads[1]),
-            notice(text),
-            headline(texts),
-            pair_table(heads, texts),
-        )
 
     with gr.Row(elem_classes="pf-split"):
         first, second = (
@@ -144,41 +89,13 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
                 "Save picture</button>",
             )
         with gr.Tab("Photo"):
-            factor = gr.HTML(headline(), elem_id="pair-factor", apply_default_css=False)
-            with gr.Row(elem_classes="pf-split"):
-                photo = photo_input("pair-photo")
-                together = gr.ImageSlider(
-                    label="Left and right",
-                    format="jpeg",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                    elem_id="pair-slider",
-                )
-            examples(PHOTOS, photo, folder)
-            differences = gr.Image(
-                label=_DIFFERENCES,
-                format="jpeg",
-                interactive=False,
-                buttons=["fullscreen"],
-                elem_id="pair-differences",
-                height=520,
-            )
-            with gr.Row(elem_classes="pf-split"):
-                left, right = (
-                    gr.Image(label=title, format="jpeg", interactive=False, buttons=["fullscreen"])
-                    for title in titles
-                )
-            status = gr.HTML(notice("Choose a photo, or an example."))
-            table = gr.HTML(pair_table(titles), elem_id="pair-table", apply_default_css=False)
+            photo_place = gr.Column()
     with gr.Accordion("What is drawn, and how many faces the camera follows", open=False):
         show = shown("")
         max_faces = gr.Slider(1, MOST_FACES, value=1, step=1, label="Faces at most (camera)")
-    controls: list[Control] = [first, second, max_faces, show]
+    controls = (first, second, max_faces, show)
     for control in controls:
         control.change(None, controls, js=settings_script("pair", _NAMES))
     page.load(None, [first, second], [first, second], js=_RESTORE % json.dumps(list(names)))
-    run_on_change(
-        compare_photo,
-        [photo, first, second, show],
-        [together, differences, left, right, status, factor, table],
-    )
+    with photo_place:
+        pair_photo(models, folder, names, (first, second), show)

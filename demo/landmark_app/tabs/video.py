@@ -53,7 +53,7 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
         finally:
             free_memory()
         files = downloads([report.video, report.table, report.data])
-        yield "", _summary(report), str(report.video), _charts(report), *files
+        yield "", summary(report), str(report.video), _charts(report), *files
 
     with gr.Row(equal_height=False, elem_classes="pf-split pf-files"):
         with gr.Column(scale=1, min_width=280, elem_classes="pf-input"):
@@ -108,7 +108,8 @@ def _progress(report: VideoReport) -> str:
     return progress_bar(f"{text}, {rate:.0f} a second{left}", done, total)
 
 
-def _summary(report: VideoReport) -> str:
+def summary(report: VideoReport) -> str:
+    """What a video's frames and faces were, and what its copy lacks, as HTML."""
     frames = len(report.times_s)
     with_faces = sum(bool(faces) for faces in report.faces)
     text = (
@@ -118,6 +119,11 @@ def _summary(report: VideoReport) -> str:
     if not with_faces:
         text += " Faces should be lit from the front and not too small."
     problem = notice(report.problem, "error") if report.problem else ""
+    if report.sound_left_out:
+        problem += notice(
+            f"The copy has no sound: the video's is {report.sound_left_out}, which is not read here.",
+            "error",
+        )
     return problem + notice(text)
 
 

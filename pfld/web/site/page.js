@@ -6,6 +6,7 @@ import { BrowserRuntime } from "./modules/runtime.js";
 import { Readout } from "./readout.js";
 
 const FIRST = "ghostone-small-heatmap"; // the smallest with a heatmap; chosen at first if it is there
+const ASKED_MS = 2000; // without an answer to the browser's question, after which the page says where it is
 const CAMERA_SIDE = 640, PHOTO_SIDE = 1600; // longest side in pixels, larger pictures are shrunk
 
 const find = (id) => document.getElementById(id);
@@ -70,12 +71,12 @@ function whyNoCamera({ name, message }) {
 }
 
 async function startCamera() {
-  if (!navigator.mediaDevices?.getUserMedia) {
-    say("No camera on this address", "Browsers lend a camera to pages at https:// or at localhost only. Photos work everywhere.");
-    return;
-  }
   find("start").disabled = true;
   say("Starting the camera …", "Your browser may ask for permission.");
+  const asked = window.setTimeout(() => {
+    if (find("invitation").hidden) return; // a photo was chosen meanwhile
+    say("Waiting for the camera …", "Your browser asks whether this page may use the camera, mostly beside the address bar: allow it there, or choose a photo.");
+  }, ASKED_MS);
   try {
     const size = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 }, facingMode: "user" };
     stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: size });
@@ -85,6 +86,7 @@ async function startCamera() {
     end(...whyNoCamera(error));
     return;
   } finally {
+    window.clearTimeout(asked);
     find("start").disabled = false;
   }
   stream.getVideoTracks()[0].addEventListener("ended", () => end("Camera gone", "It was disconnected. Connect it and start again."));
@@ -218,6 +220,10 @@ function changeNetwork() {
 }
 
 fillNetworks();
+if (!navigator.mediaDevices?.getUserMedia) {
+  say("No camera at this address", "Browsers lend a camera to pages at https:// or http://localhost only. Photos work here.");
+  find("start").hidden = true;
+}
 find("start").addEventListener("click", startCamera);
 find("stop").addEventListener("click", () => end("Camera stopped", "Start it again whenever you like."));
 find("back").addEventListener("click", () => end("Another picture", "Use your camera, a photo of yours, or the example."));

@@ -1,0 +1,170 @@
+"""Pictures of every tab of the app and of the static page: ``python tools/results/screenshots.py FOLDER``.
+
+Each state is shown 1440, 1280 and 390 pixels wide, light and dark: Live in each mode, Side by side in each
+view, a photo, a video and a benchmark when they are done. It takes some minutes, most of them for the
+benchmark. ``--only live photo`` makes those of some tabs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Page
+
+from live_figures import choose_mode, open_page, running_app, start_camera
+from pfld.commands.site import write_site
+
+SIZES = {1440: 900, 1280: 800, 390: 844}  # width: height of the window, in pixels
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SETTLED_MS = 500  # until colours and sizes have changed
+MEASURED_MS = 4000  # until a median is there
+PATIENCE_MS = 3_600_000  # of a benchmark, on a busy machine as well
+MODES = ("train-time", "reparameterized", "onnx", "onnx-int8", "browser")
+
+
+def live(page: Page) -> Iterator[str]:
+    """States of Live; yields the name of each."""
+    yield "live"
+    start_camera(page, "Live", "#live-view")
+    for mode in MODES:
+        choose_mode(page, mode)
+        side = 0 if mode == "train-time" else 1
+        page.wait_for_function(
+            f"() => document.querySelector('#live-view [data-cell=latency-{side}]')"
+            ".textContent.includes('ms')"
+        )
+        yield f"live-{mode}"
+    page.click("#live-view .pf-stop")
+
+
+def pair(page: Page) -> Iterator[str]:
+    """States of Side by side."""
+    page.get_by_role("tab", name="Side by side", exact=True).first.click()
+    yield "pair"
+    start_camera(page, "Side by side", "#pair-view")
+    for way in ("Two pictures", "Slider", "Differences"):
+        page.locator(".pf-ways").get_by_label(way).check()
+        page.wait_for_timeout(MEASURED_MS)
+        yield f"pair-{way.split()[0].lower()}"
+    page.click("#pair-view .pf-stop")
+    page.get_by_role("tab", name="Photo", exact=True).last.click()
+    page.locator(".pf-example:visible").first.click()
+    page.wait_for_function(
+        "() => document.querySelector('#pair-table [data-cell=largest]')?.textContent.endsWith('px')"
+    )
+    yield "pair-photo"
+
+
+def photo(page: Page) -> Iterator[str]:
+    """A photo of several faces."""
+    page.get_by_role("tab", name="Photo", exact=True).first.click()
+    page.locator(".pf-example:visible").nth(2).click()
+    page.wait_for_selector("#photo-faces table")
+    yield "photo"
+
+
+def video(page: Page) -> Iterator[str]:
+    """The example video."""
+    page.get_by_role("tab", name="Video", exact=True).first.click()
+    page.locator(".pf-example:visible").first.click()
+    page.wait_for_selector("#video-charts svg")
+    yield "video"
+
+
+def benchmark(page: Page) -> Iterator[str]:
+    """The benchmark, before and after this machine was measured."""
+    page.get_by_role("tab", name="Benchmark", exact=True).first.click()
+    page.wait_for_selector("#benchmark-errors svg")
+    yield "benchmark"
+    page.click("#benchmark-start")
+    page.wait_for_selector("#benchmark-start[disabled]")
+    page.wait_for_selector("#benchmark-start:not([disabled])")
+    yield "benchmark-done"
+
+
+def about(page: Page) -> Iterator[str]:
+    """The About tab."""
+    page.get_by_role("tab", name="About", exact=True).first.click()
+    yield "about"
+
+
+def site(page: Page) -> Iterator[str]:
+    """States of the static page."""
+    yield "site"
+    page.click("#example")
+    page.wait_for_function("() => window.pfld.faces.length > 0")
+    yield "site-photo"
+    page.click("#back")
+    page.click("#start")
+    page.wait_for_function("() => window.pfld.running && window.pfld.faces.length > 0")
+    page.wait_for_timeout(MEASURED_MS)
+    yield "site-camera"
+
+
+TABS: dict[str, Callable[[Page], Iterator[str]]] = {
+    "live": live,
+    "pair": pair,
+    "photo": photo,
+    "video": video,
+    "benchmark": benchmark,
+    "about": about,
+}
+
+
+def keep(page: Page, folder: Path, states: Iterator[str]) -> None:
+    """Writes a picture of each state in each look; the whole page, which may be higher than the window."""
+    for name in states:
+        for width, height in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                page.evaluate(
+                    "dark => document.body.classList.toggle('dark', dark)", scheme == "dark"
+                )
+                page.wait_for_timeout(SETTLED_MS)
+                path = folder / f"{name}-{width}-{scheme}.png"
+                page.screenshot(path=path, full_page=True)
+        page.set_viewport_size({"width": 1280, "height": 800})
+        print(name, flush=True)
+
+
+def main() -> int:
+    """Makes the pictures; returns the exit status."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+    from support.browser import served
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where the pictures are written")
+    parser.add_argument(
+        "--network", default="ghostone-heatmap", help="network shown (default: %(default)s)"
+    )
+    every = (*TABS, "site")
+    parser.add_argument(
+        "--only", nargs="+", choices=every, default=every, help="which tabs (default: all)"
+    )
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_app(Path(name), arguments.network) as (address, _, _),
+        open_page(Path(name), address) as page,
+    ):
+        page.set_default_timeout(PATIENCE_MS)
+        for tab, states in TABS.items():
+            if tab in arguments.only:
+                keep(page, arguments.folder, states(page))
+        if "site" in arguments.only:
+            write_site(Path(name) / "site")
+            with served(Path(name) / "site") as static:
+                page.goto(static)
+                keep(page, arguments.folder, site(page))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
