@@ -329,6 +329,20 @@ def test_the_folder_takes_no_more_than_it_may(app):
     assert all(path in set(app.home.files.iterdir()) for path in app.home._lasting)
 
 
+def test_who_has_had_a_share_uploads_nothing_for_now(app):
+    from landmark_app.server.shares import AT_ONCE_S
+
+    app.shares.see("somebody else")
+    app.shares.spend("testclient", AT_ONCE_S + 100)
+    try:
+        answer = app.client.post(f"{API}/upload", files=form_of(1))
+        assert answer.status_code == 429 and "Try again in" in answer.json()["detail"]
+    finally:
+        app.shares._owed.clear()
+        app.shares._seen.clear()
+    assert app.client.post(f"{API}/upload", files=form_of(1)).status_code == 200
+
+
 def fill(app, client):
     """Uploads until it is refused; the paths."""
     kept = []

@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # With these, a client would tell Gradio where it is; or the page would come compressed.
 _DROPPED = (b"x-gradio-server", b"x-forwarded-prefix")
+_UPLOAD_RATE = 40e6  # bytes that are taken in by one core in a second
 
 
 class Guard:
@@ -106,7 +107,11 @@ class Guard:
     async def _take_in(
         self, scope: Scope, body: Body, answer: Answer, visitor: str, declared: int
     ) -> None:
-        """Passes an upload on if there is room, and notes whose its files are."""
+        """Passes an upload on if there is room, and notes whose its files are and what it took."""
+        why = self._shares.refusal(visitor, 0)
+        if why:
+            return await answer.refuse(429, why)
+        self._shares.spend(visitor, declared / _UPLOAD_RATE)
         if not self._is_modest(visitor, declared):
             return await answer.refuse(507, "Too many uploads at once. Try again in some minutes.")
         self._arriving[visitor] += declared

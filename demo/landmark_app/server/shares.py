@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-AT_ONCE_S = 60.0  # seconds of one core that a visitor may have computed at once
-RATE = 0.25  # of one core, that comes back
+AT_ONCE_S = 30.0  # seconds of one core that a visitor may have computed at once
+CORES = 0.5  # that all visitors get back together; each who is here has an equal part
 LITTLE_S = 1.0  # visitors for whom more was computed leave one place of the queue to others
 MOST_WAITING = 4  # jobs of one visitor in the queue
 _HERE_S = 60.0  # after a request, a visitor counts as here
@@ -36,21 +36,29 @@ class Shares:
 
     def has_others(self, visitor: str) -> bool:
         """Whether anybody else is here."""
-        now_s = self._clock()
         with self._lock:
-            return any(v != visitor and now_s - at < _HERE_S for v, at in self._seen.items())
+            return any(v != visitor for v in self._here(self._clock()))
+
+    def rate(self) -> float:
+        """The part of a core that comes back to each visitor."""
+        with self._lock:
+            return self._rate(self._clock())
 
     def spend(self, visitor: str, seconds: float) -> None:
         """Notes seconds of one core that were computed for a visitor."""
         now_s = self._clock()
         with self._lock:
-            self._owed = {v: rest for v in self._owed if (rest := self._rest(v, now_s))[0] > 0}
-            self._owed[visitor] = self._rest(visitor, now_s)[0] + seconds, now_s
+            rate = self._rate(now_s)
+            self._owed = {
+                v: (rest, now_s) for v in self._owed if (rest := self._rest(v, now_s, rate))
+            }
+            self._owed[visitor] = self._rest(visitor, now_s, rate) + seconds, now_s
 
     def has_had_much(self, visitor: str) -> bool:
         """Whether more than a little was computed for a visitor of late."""
+        now_s = self._clock()
         with self._lock:
-            return self._rest(visitor, self._clock())[0] > LITTLE_S
+            return self._rest(visitor, now_s, self._rate(now_s)) > LITTLE_S
 
     def refusal(self, visitor: str, waiting: int) -> str | None:
         """Why a visitor may start no other job now, in words; None if one may be started.
@@ -62,16 +70,24 @@ class Shares:
             return None
         if waiting >= MOST_WAITING:
             return f"{waiting} photos or videos of yours are waiting already. Try again when they are done."
+        now_s = self._clock()
         with self._lock:
-            over_s = self._rest(visitor, self._clock())[0] - AT_ONCE_S
+            rate = self._rate(now_s)
+            over_s = self._rest(visitor, now_s, rate) - AT_ONCE_S
         if over_s <= 0:
             return None
         return (
             "Your photos and videos have had their share of this machine, which others use as well. "
-            f"Try again in {over_s / RATE + 1:.0f} s."
+            f"Try again in {over_s / rate + 1:.0f} s."
         )
 
-    def _rest(self, visitor: str, now_s: float) -> tuple[float, float]:
-        """Seconds computed for a visitor and not made up for by waiting, and now."""
+    def _rest(self, visitor: str, now_s: float, rate: float) -> float:
+        """Seconds computed for a visitor and not made up for by waiting."""
         seconds, at_s = self._owed.get(visitor, (0.0, now_s))
-        return max(seconds - RATE * (now_s - at_s), 0.0), now_s
+        return max(seconds - rate * (now_s - at_s), 0.0)
+
+    def _rate(self, now_s: float) -> float:
+        return CORES / max(len(self._here(now_s)), 2)
+
+    def _here(self, now_s: float) -> list[str]:
+        return [visitor for visitor, at in self._seen.items() if now_s - at < _HERE_S]
