@@ -18,7 +18,7 @@ from landmark_app.camera.admission import Admission
 from landmark_app.models import Choice, Models
 from landmark_app.server.address import EVERYWHERE, address_of, listen
 from landmark_app.server.home import KEPT_S, Home
-from landmark_app.server.memory import few_arenas
+from landmark_app.server.memory import few_arenas, stay
 from landmark_app.server.options import parser
 from landmark_app.server.password import VARIABLE, Password, read_password
 from pfld.media.isolated import end_decoders, lower_priority
@@ -108,6 +108,7 @@ def _serve(
     routes = Routes(home.files, most_upload, arguments.root_path)
     guard = Guard(app, visitors, routes, home, shares, open_pages, password)
     running = Running(guard, listening)
+    stay()
     try:
         address = address_of(listening)
         print(f"\n  Open {address} (ready after {time.perf_counter() - start:.1f} s)", flush=True)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from landmark_app.files.examples import PHOTOS
 from landmark_app.files.found import Found, keep_found, save_picture
-from landmark_app.files.freed import free_memory
+from landmark_app.files.freed import free_memory_soon
 from landmark_app.files.photo import NO_FACE, find_faces, read_upload
 from landmark_app.files.uploads import uploaded
 from landmark_app.look.charts import progress_bar
@@ -139,7 +139,7 @@ def photo_steps(
     finally:
         if large:
             image = None  # type: ignore[assignment]
-            free_memory()
+            free_memory_soon()
     files = [_usable(True), *downloads([found.data, found.table])]
     yield drawn, _summary(found), face_table(found.faces), *files, _usable(False), found
 
@@ -158,7 +158,7 @@ def png_steps(folder: Path, found: Found | None, show: Sequence[str]) -> Iterato
         yield notice(str(error), "error"), _usable(True), gr.skip(), _usable(False)
         return
     finally:
-        free_memory()
+        free_memory_soon()
     yield _summary(found), _usable(True), *downloads([png]), _usable(False)
 
 

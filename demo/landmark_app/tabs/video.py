@@ -10,7 +10,7 @@ import gradio as gr
 
 from landmark_app.camera.follow import MOST_FACES
 from landmark_app.files.examples import VIDEOS
-from landmark_app.files.freed import free_memory
+from landmark_app.files.freed import free_memory_soon
 from landmark_app.files.uploads import uploaded
 from landmark_app.files.video import VideoOptions, VideoReport, on_video
 from landmark_app.look.charts import line_chart, progress_bar
@@ -51,7 +51,7 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
             yield "", notice(str(error), "error"), *_nothing()
             return
         finally:
-            free_memory()
+            free_memory_soon()
         files = downloads([report.video, report.table, report.data])
         yield "", summary(report), str(report.video), _charts(report), *files
 
