@@ -154,6 +154,20 @@ def size_hw_of(image: NDArray[np.uint8]) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
+def box_of(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The box ``(4,)`` of points ``(N, 2)``: x0, y0, x1, y1."""
+    return np.concatenate([np.minimum.reduce(points), np.maximum.reduce(points)])
+
+
+def part_outside(points: NDArray[np.float32], size_hw: tuple[int, int]) -> float:
+    """The part of points ``(N, 2)`` that lies outside a picture of that size."""
+    height, width = size_hw
+    x0, y0, x1, y1 = box_of(points).tolist()
+    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:  # as mostly, and quicker to see
+        return 0.0
+    return float(((points < 0) | (points > (width, height))).any(axis=1).mean())
+
+
 def box_overlaps(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union (IoU) ``(N, M)`` of boxes ``(N, 4)`` and ``(M, 4)``: x0, y0, x1, y1."""
     first = np.asarray(boxes, dtype=np.float64).reshape(-1, 1, 4)

@@ -32,6 +32,14 @@ def models(monkeypatch, tmp_path):
 
 
 @pytest.fixture
+def upload(tmp_path):
+    """The path of the portrait as a file that a visitor sent."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(PORTRAIT.read_bytes())
+    return str(path)
+
+
+@pytest.fixture
 def wflw(tmp_path):
     """A data set of six synthetic training faces in WFLW's layout."""
     folder = tmp_path / "wflw"

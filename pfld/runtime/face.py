@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pfld.geometry import box_of
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG, scheme_with
 
 # Distance of the outer eye corners over the points' root mean square distance from their middle, in the
@@ -55,7 +56,7 @@ class Face:
     @cached_property
     def box(self) -> NDArray[np.float32]:
         """The landmarks' bounding box: x0, y0, x1, y1 in pixels, ``(4,)`` float32."""
-        return np.concatenate([self.landmarks.min(axis=0), self.landmarks.max(axis=0)])
+        return box_of(self.landmarks)
 
     @cached_property
     def pose(self) -> HeadPose:

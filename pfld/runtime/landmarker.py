@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pfld.geometry import FaceCrop, extract_all, size_hw_of
+from pfld.geometry import FaceCrop, extract_all, part_outside, size_hw_of
 from pfld.head.model import head_points
 from pfld.landmarks import IBUG_68, WFLW_TO_IBUG, LandmarkScheme
 from pfld.media.pictures import as_rgb
@@ -197,7 +197,7 @@ class FaceLandmarker:
         roll = self._roll(face.landmarks)
         if all(abs(math.remainder(roll - other, math.tau)) > _OTHER_WAY_UP for other in rolls):
             return False
-        outside = _part_outside(face.landmarks, size_hw) > _MOSTLY_OUTSIDE
+        outside = part_outside(face.landmarks, size_hw) > _MOSTLY_OUTSIDE
         return face.quality >= _DOUBTFUL_QUALITY or not outside
 
     def _right_way_up(self, image_rgb: NDArray[np.uint8], face: DetectedFace) -> DetectedFace:
@@ -244,7 +244,7 @@ class FaceLandmarker:
         landmarks, quality, _ = self.locate(image_rgb, crops, rate=False)
         worthy = (quality >= _LIKELY_QUALITY) | np.array(likely or False)
         for _ in range(_MORE_LOOKS if likely else 0):
-            outside = [_part_outside(points, size_hw_of(image_rgb)) for points in landmarks]
+            outside = [part_outside(points, size_hw_of(image_rgb)) for points in landmarks]
             cut = np.flatnonzero(worthy & (np.array(outside) >= _CUT))
             if len(cut):
                 again = [self.crop_around(landmarks[i]) for i in cut]
@@ -354,12 +354,6 @@ def _overlap(first: Face, second: Face) -> float:
     high = np.minimum(first.box[2:], second.box[2:])
     smaller = min(float((face.box[2:] - face.box[:2]).prod()) for face in (first, second))
     return float(np.maximum(high - low, 0).prod()) / max(smaller, 1e-6)
-
-
-def _part_outside(landmarks: NDArray[np.float32], size_hw: tuple[int, int]) -> float:
-    """The part of a face's landmarks that lies outside a picture of that size."""
-    outside = (landmarks < 0) | (landmarks > size_hw[::-1])
-    return float(outside.any(axis=1).mean())
 
 
 def _upside_down(face: DetectedFace) -> DetectedFace:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pfld.geometry import FaceCrop
+from pfld.geometry import FaceCrop, box_of, part_outside
 from pfld.runtime.face import Face
 from pfld.tracking.smoothing import LandmarkSmoother
 
@@ -177,7 +177,7 @@ def plausible(
     size = max(width, height)
     if min(width, height) * MOST_ASPECT < max(size, LEAST_SIZE) or size < LEAST_SIZE:
         return False
-    if _part_inside(landmarks, (x0, y0, x1, y1), size_hw) < LEAST_INSIDE:
+    if 1 - part_outside(landmarks, size_hw) < LEAST_INSIDE:
         return False
     if expected is None:
         return True
@@ -185,19 +185,6 @@ def plausible(
     leap = math.hypot(*(center_of(landmarks) - center_of(expected)))
     growing = 1 / MOST_GROWTH < size / expected_size < MOST_GROWTH
     return growing and leap < MOST_LEAP * expected_size
-
-
-def _part_inside(
-    landmarks: NDArray[np.float32],
-    box: tuple[float, float, float, float],
-    size_hw: tuple[int, int],
-) -> float:
-    """The part of landmarks ``(L, 2)`` with that box that lies inside a picture of that size."""
-    height, width = size_hw
-    x0, y0, x1, y1 = box
-    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
-        return 1.0
-    return float(((landmarks >= 0) & (landmarks <= (width, height))).all(axis=1).mean())
 
 
 def coast(velocity: NDArray[np.float64], seconds: float, rest_s: float) -> NDArray[np.float64]:
@@ -214,11 +201,6 @@ def look_of(image_rgb: NDArray[np.uint8], crop: FaceCrop) -> NDArray[np.float32]
     inner = replace(crop, side=LOOK_PART * crop.side)
     thumbnail = inner.extract(image_rgb, LOOK_SIZE).astype(np.float32)
     return thumbnail / max(float(thumbnail.mean()), 1.0)
-
-
-def box_of(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The box ``(4,)`` of landmarks ``(L, 2)``: x0, y0, x1, y1."""
-    return np.concatenate([np.minimum.reduce(landmarks), np.maximum.reduce(landmarks)])
 
 
 def size_of(landmarks: NDArray[np.float32]) -> float:

@@ -30,13 +30,6 @@ def models(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def upload(tmp_path):
-    path = tmp_path / "a.jpg"
-    path.write_bytes(PORTRAIT.read_bytes())
-    return str(path)
-
-
-@pytest.fixture
 def comparisons(monkeypatch):
     """Grows with each photo that is computed."""
     made, compute = [], pair_photo.on_pair_photo

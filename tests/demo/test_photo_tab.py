@@ -29,13 +29,6 @@ def is_usable(button):
 
 
 @pytest.fixture
-def upload(tmp_path):
-    path = tmp_path / "a.jpg"
-    path.write_bytes(PORTRAIT.read_bytes())
-    return str(path)
-
-
-@pytest.fixture
 def found(models, tmp_path, upload):
     return keep_found(on_photo(models, upload, ONNX), upload, ONNX, tmp_path)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmark_app.files.photo import Photo, fit, read_upload
-from landmark_app.files.results import new_folder
+from landmark_app.files.results import filled_folder
 from landmark_app.models import Choice
 from pfld.draw import Drawing, draw_faces
 from pfld.files import write_whole
@@ -71,15 +70,11 @@ def keep_found(photo: Photo, path: str, choice: Choice, folder: Path) -> Found:
     Raises:
         OSError: When they cannot be written; then no folder is left.
     """
-    own = new_folder(folder)
-    data, table = own / "landmarks.json", own / "landmarks.csv"
-    try:
+    with filled_folder(folder) as own:
+        data, table = own / "landmarks.json", own / "landmarks.csv"
         shown = write_shown(photo.image_rgb, own)
         write_whole(data, json.dumps(photo.to_dict(choice), indent=2) + "\n")
         write_whole(table, _csv(photo))
-    except BaseException:
-        shutil.rmtree(own)
-        raise
     size_hw = size_hw_of(photo.image_rgb)
     return Found(path, choice, photo.faces, size_hw, photo.seconds, shown, data, table)
 
@@ -92,14 +87,10 @@ def save_picture(found: Found, drawing: Drawing, folder: Path) -> Path:
         OSError: When it cannot be written; then no folder is left.
     """
     image = numbered(read_upload(found.path), found.faces, drawing, copy=False)
-    own = new_folder(folder)
-    try:
+    with filled_folder(folder) as own:
         png = own / "landmarks.png"
         # Quick rather than small: level 9 takes ten times as long for a tenth less.
         write_whole(png, _encoded(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1]))
-    except BaseException:
-        shutil.rmtree(own)
-        raise
     return png
 
 

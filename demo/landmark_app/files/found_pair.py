@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from landmark_app.files.found import read_shown, scaled, write_shown
 from landmark_app.files.photo import PhotoPair
-from landmark_app.files.results import new_folder
+from landmark_app.files.results import filled_folder
 from landmark_app.models import Choice
 from pfld.draw import Drawing
 from pfld.geometry import size_hw_of
@@ -60,11 +59,7 @@ def keep_pair(
     Raises:
         OSError: When it cannot be written; then no folder is left.
     """
-    own = new_folder(folder)
-    try:
+    with filled_folder(folder) as own:
         shown = write_shown(pair.image_rgb, own)
-    except BaseException:
-        shutil.rmtree(own)
-        raise
     width = size_hw_of(pair.image_rgb)[1]
     return FoundPair(path, choices, (pair.first, pair.second), width, shown)

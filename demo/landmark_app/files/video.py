@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from landmark_app.files.results import new_folder
+from landmark_app.files.results import filled_folder
 from landmark_app.models import Choice, Models
 from pfld.draw import Drawing
 from pfld.geometry import size_hw_of
@@ -106,15 +105,9 @@ def on_video(
         raise ValueError(f"{reason}. Choose another video.") from error
     with reader:
         _require_size(reader, options.max_s)
-        own = new_folder(folder)
-        done = False
-        try:
+        with filled_folder(folder) as own:
             report = VideoReport(reader.num_frames)
             yield from _process(reader, models, choice, own, options, report)
-            done = True
-        finally:
-            if not done:
-                shutil.rmtree(own)
 
 
 def _require_size(reader: VideoReader, max_s: float) -> None:
