@@ -218,6 +218,33 @@ def test_several_faces_keep_their_numbers_and_are_lost_when_they_leave(visit):
     assert number > 2
 
 
+@pytest.mark.parametrize("interval_s", [0.1, 0.3, 0.7])
+def test_a_face_that_jumps_between_rare_frames_is_found_in_the_same_frame(visit, interval_s):
+    seen = visit().evaluate(
+        """async ([file, intervalS]) => {
+          const { BrowserRuntime } = await import(new URL("modules/runtime.js", location.href));
+          const bitmap = await createImageBitmap(await (await fetch("example.jpg")).blob());
+          const canvas = document.createElement("canvas");
+          [canvas.width, canvas.height] = [640, 360];
+          const context = canvas.getContext("2d", { willReadFrequently: true });
+          const runtime = new BrowserRuntime();
+          const middles = [];
+          for (let i = 0; i < 12; i += 1) {
+            context.clearRect(0, 0, 640, 360);
+            context.drawImage(bitmap, 75, 0, 300, 340, i % 4 < 2 ? 10 : 310, 0, 318, 360);
+            const settings = { file, timeS: i * intervalS, maxFaces: 1, smoothing: false };
+            const { faces } = await runtime.locate(canvas, settings);
+            middles.push(faces.map(({ box }) => (box[0] + box[2]) / 2));
+          }
+          return middles;
+        }""",
+        [f"{NETWORKS[0]}.onnx", interval_s],
+    )
+    for index, middles in enumerate(seen):
+        (middle,) = middles
+        assert abs(middle - np.mean(seen[0]) - (0 if index % 4 < 2 else 300)) < 20
+
+
 def test_smoothing_makes_landmarks_steadier(visit):
     """Over a hundred noisy frames of a face that rests, then one where it has jumped."""
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ const DETECT_EVERY_S = 0.5;
 const RATE_EVERY = 3; // frames; rating may need a second prediction
 const MIN_QUALITY = 0.3, SURE_QUALITY = 0.6;
 const BAD_FRAMES = 3; // of low quality in a row, after which a face is lost
+const BAD_S = 0.09; // of low quality, after which it is lost, where frames are rare
 const UNCONFIRMED = 3; // detections in a row that miss a doubtful face, after which it is dropped
 const SAME_OVERLAP = 0.5; // intersection over union of two boxes around one face
 const MOTION_S = 0.1; // over which the velocity is averaged
@@ -78,26 +79,27 @@ export class FaceTracker {
       this.#tracks = [];
       this.#detectedS = -Infinity;
     }
+    const far = Math.abs(timeS - this.#frameS) > BAD_S;
     this.#size = size;
     this.#frameS = timeS;
     this.#frames += 1;
     this.#tracks.length = Math.min(this.#tracks.length, maxFaces);
-    const lost = await this.#follow(image, timeS);
+    const lost = await this.#follow(image, timeS, far);
     const full = this.#tracks.length === maxFaces && this.#tracks.every((track) => track.usualQuality >= SURE_QUALITY);
     if (lost || !this.#tracks.length || (!full && timeS - this.#detectedS >= DETECT_EVERY_S)) await this.#search(image, timeS, maxFaces);
     return this.#tracks.map((track) => track.shown(timeS, smoothing)).sort((a, b) => sizeOf(b.points) - sizeOf(a.points));
   }
 
-  /** Locates the known faces again; returns whether one was lost. */
-  async #follow(image, timeS) {
+  /** Locates the known faces again, and rates them in any case where frames are far apart; returns whether one was lost. */
+  async #follow(image, timeS, far) {
     const places = this.#tracks.map((track) => track.expected(timeS));
-    const rate = this.#frames % RATE_EVERY === 0 || this.#tracks.some((track) => track.badFrames);
+    const rate = far || this.#frames % RATE_EVERY === 0 || this.#tracks.some((track) => track.badFrames);
     const found = await this.landmarker.locate(image, places.map((place) => this.landmarker.cropAround(place)), { rate });
     this.#tracks.forEach((track, index) => {
       const face = { ...found[index], quality: found[index].quality ?? track.quality };
       track.usualQuality += 0.1 * (face.quality - track.usualQuality);
       if (!plausible(face.points, image, places[index])) track.badFrames = BAD_FRAMES;
-      else if (face.quality < MIN_QUALITY) track.badFrames += 1;
+      else if (face.quality < MIN_QUALITY) track.badFrames = Math.abs(timeS - track.timeS) > BAD_S ? BAD_FRAMES : track.badFrames + 1;
       else track.take(face, timeS);
     });
     const before = this.#tracks.length;
