@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from markdown_tables import percent, rewrite, table
 from pfld.data.annotations import read_wflw
-from pfld.data.face_set import split_by_picture
+from pfld.data.face_set import FaceSet, split_by_picture
+from pfld.evaluation.metrics import normalized_mean_errors
 from pfld.files import write_whole
 from pfld.landmarks import WFLW_98, WFLW_TO_IBUG
 from pfld.networks.reparameterize import reparameterize
@@ -171,30 +172,28 @@ def train(row: Row, data: Path, out: Path, cache: Path, start: Path, people: Pat
 
 
 @torch.inference_mode()
-def measure(weights: Path, data: Path, cache: Path, people: Path) -> tuple[float, float]:
+def measure(weights: Path, faces: FaceSet, known: People) -> tuple[float, float]:
     """NME on held-out faces by their labels, and by people's points on those that have them."""
     network, metadata = load_weights(weights)
     fused = reparameterize(network).eval()
-    config = TrainingConfig(data=str(data), cache=str(cache), input_size=network.input_size)
-    faces, known = training_faces(config, print), People(people)
     batches = FaceBatches(faces, metadata.preprocessing, torch.device("cpu"))
-    _, held_out = split_by_picture(faces.pictures, config.validation_fraction)
-    by_labels, by_people = [], []
+    _, held_out = split_by_picture(faces.pictures, TrainingConfig.validation_fraction)
+    by_labels: list[float] = []
+    by_people: list[float] = []
     for start in range(0, len(held_out), BATCH):
         indices = held_out[start : start + BATCH]
         images, labels, _ = batches.batch(indices)
         found = fused(batches.normalized(images)).view_as(labels)
+        by_labels += normalized_mean_errors(found.numpy(), labels.numpy(), WFLW_98).tolist()
         for face, points, wanted in zip(indices, found.numpy(), labels.numpy()):
-            right, left = wanted[list(WFLW_98.outer_eye_corners)]
-            unit = np.linalg.norm(left - right)
-            by_labels.append(np.linalg.norm(points - wanted, axis=1).mean() / unit)
             if face in known:
                 stored = faces.landmarks[face]
                 # Both frames show the same face: what brings its labels from one to the other.
                 to_crop = np.linalg.lstsq(with_ones(stored), wanted, rcond=None)[0]
                 human = with_ones(known.points(int(face), stored)) @ to_crop
                 off = np.linalg.norm(points[list(WFLW_TO_IBUG)] - human, axis=1)
-                by_people.append(np.nanmean(off) / unit)
+                right, left = wanted[list(WFLW_98.outer_eye_corners)]
+                by_people.append(np.nanmean(off) / np.linalg.norm(left - right))
     return float(np.mean(by_labels)), float(np.mean(by_people))
 
 
@@ -203,15 +202,15 @@ def with_ones(points: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.column_stack([points, np.ones(len(points))])
 
 
-def errors(row: Row, data: Path, out: Path, cache: Path, people: Path) -> Errors | None:
+def errors(row: Row, out: Path, faces: FaceSet, people: People) -> Errors | None:
     """The errors of a row; None if it has not been run."""
     about = next((out / row.name).glob("*.json"), None)
     if about is None:
         return None
     facts = json.loads(about.read_text())
-    faces = facts["history"][-1]["faces"]
-    by_labels, by_people = measure(about.with_suffix(".safetensors"), data, cache, people)
-    return Errors(row.name, faces, by_labels, by_people, facts["test"]["nme"])
+    seen = facts["history"][-1]["faces"]
+    by_labels, by_people = measure(about.with_suffix(".safetensors"), faces, people)
+    return Errors(row.name, seen, by_labels, by_people, facts["test"]["nme"])
 
 
 def to_csv(rows: list[Errors]) -> str:
@@ -269,7 +268,9 @@ def main() -> int:
             train(row, data, out, cache, given.start, people)
     table_file = ROOT / "docs" / "trials.csv"
     before = read_csv(table_file)
-    found = (errors(row, data, out, cache, people) or before.get(row.name) for row in ROWS)
+    faces = training_faces(TrainingConfig(data=str(data), cache=str(cache)), print)
+    known = People(people)
+    found = (errors(row, out, faces, known) or before.get(row.name) for row in ROWS)
     rows = [row for row in found if row is not None]
     write_whole(table_file, to_csv(rows))
     rewrite(ROOT / "docs" / "family.md", {"trials": to_markdown(rows)})

@@ -47,7 +47,7 @@ are of each point: <b>Thin where unsure</b> shows it.</p>
 """
 
 FACES98 = """
-<p><b>faces98</b> is the name of the data that the networks were trained on: 20,633 face crops from WIDER
+<p><b>faces98</b> is the name of the data that the networks were trained on: 22,025 face crops from WIDER
 FACE, 300-W, AFLW, LFW, YouTube Faces, UTKFace and others. Most of their points come from networks, not from
 people. These data sets are for research, so <b>the weights are for research only</b>. The code's licence does
 not change that. None of the pictures is part of this project.</p>
