@@ -166,13 +166,10 @@ class HeatmapHead(LandmarkHead):
         features = self.regression.features(maps)
         regressed = self.regression.landmarks(features)
         no_face = self.no_face(features.detach())
-        heatmaps = self.maps(self.mix(self._joined(maps)))
-        wide = torch.promote_types(heatmaps.dtype, torch.float32)
-        with _without_autocast(heatmaps.device):
-            regressed, logits = regressed.to(wide), (heatmaps.to(wide) + self.prior).flatten(2)
-            expected, squares = (logits.softmax(2) @ self.moments.to(wide)).split((2, 1), dim=2)
-            variance = squares - expected.square().sum(2, keepdim=True)
-            variance = variance.clamp_min(_LEAST_VARIANCE)
+        expected, variance = self.soft_argmax(self.mix(self._joined(maps)))
+        wide = expected.dtype
+        with _without_autocast(expected.device):
+            regressed = regressed.to(wide)
             excess = 0.5 * variance.log() - math.log(_TYPICAL_SPREAD)
             weight = (self.trust[:, None] - self.trust_slope[:, None] * excess).sigmoid()
             apart = expected - regressed
@@ -184,6 +181,20 @@ class HeatmapHead(LandmarkHead):
                 + (_LOST * no_face.to(wide).sigmoid()).square()
             ).sqrt()
         return Located(landmarks, uncertainty, (regressed, expected), features)
+
+    def soft_argmax(self, mixed: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean ``(B, L, 2)`` and variance ``(B, L, 1)`` of each landmark's heatmap, in float32 or wider.
+
+        Args:
+            mixed: The mixed feature maps ``(B, C, cells, cells)``.
+        """
+        heatmaps = self.maps(mixed)
+        wide = torch.promote_types(heatmaps.dtype, torch.float32)
+        with _without_autocast(heatmaps.device):
+            logits = (heatmaps.to(wide) + self.prior).flatten(2)
+            expected, squares = (logits.softmax(2) @ self.moments.to(wide)).split((2, 1), dim=2)
+            variance = squares - expected.square().sum(2, keepdim=True)
+            return expected, variance.clamp_min(_LEAST_VARIANCE)
 
     def _joined(self, maps: Mapping[str, Tensor]) -> Tensor:
         """The sum of the layers' maps, projected to the same channels and size."""

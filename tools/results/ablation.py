@@ -33,11 +33,15 @@ HUMAN = ("ibug/", "lfpw/", "aflw/")  # folders of faces with human labels
 
 @dataclass(frozen=True)
 class Row:
-    """One run: its name, what differs from the base run, and the options for that."""
+    """One run: its name, what differs from the base run, and the options for that.
+
+    ``head`` names another heatmap head, see head_variants.py.
+    """
 
     name: str
     change: str
     options: str = ""
+    head: str = ""
 
 
 ROWS = (
@@ -83,10 +87,16 @@ ROWS = (
 )
 # Regression beside the heatmap head over as many faces, on the labels of November 2026.
 HEAD_RUN = "--faces 38400 --ema 0.995 --evaluate-every 4800"
+HEATMAP_RUN = f"{HEAD_RUN} --head heatmap"
 HEAD_ROWS = (
     Row("regression38", "regression", HEAD_RUN),
     Row("rle38", "regression, residual log-likelihood", f"{HEAD_RUN} --loss rle --lr 2e-3"),
-    Row("heatmap38", "heatmap head", f"{HEAD_RUN} --head heatmap"),
+    Row("heatmap38", "heatmap head", HEATMAP_RUN),
+    Row("narrow38", "the same with half the channels", HEATMAP_RUN, "narrow"),
+    Row("wide38", "the same with twice the channels", HEATMAP_RUN, "wide"),
+    Row("fine38", "the same with 28 x 28 cells, and the maps of conv3", HEATMAP_RUN, "fine"),
+    Row("axes38", "the same with softmaxes over rows and over columns", HEATMAP_RUN, "axes"),
+    Row("offsets38", "the same with learnt offsets within cells", HEATMAP_RUN, "offsets"),
 )
 
 
@@ -111,8 +121,9 @@ def run(row: Row, data: Path, out: Path, cache: Path) -> None:
     folder = out / row.name
     if any(folder.glob("*.json")):
         return
-    words: list[str | Path]
-    words = [sys.executable, ROOT / "train.py", "--data", data, "--out", folder, "--cache", cache]
+    variants = Path(__file__).with_name("head_variants.py")
+    words: list[str | Path] = [variants, row.head] if row.head else [ROOT / "train.py"]
+    words = [sys.executable, *words, "--data", data, "--out", folder, "--cache", cache]
     options = row.options.split()
     if "--data" in options:
         filtered = out / options[1].lower()
