@@ -20,6 +20,7 @@ from pathlib import Path
 
 from markdown_tables import percent, rewrite, table
 from pfld.files import write_whole
+from training_variants import program
 
 ROOT = Path(__file__).parents[2]
 COMMON = (
@@ -35,13 +36,13 @@ HUMAN = ("ibug/", "lfpw/", "aflw/")  # folders of faces with human labels
 class Row:
     """One run: its name, what differs from the base run, and the options for that.
 
-    ``head`` names another heatmap head, see head_variants.py.
+    ``variant`` is one of training_variants.py.
     """
 
     name: str
     change: str
     options: str = ""
-    head: str = ""
+    variant: str = ""
 
 
 ROWS = (
@@ -96,6 +97,7 @@ HEAD_ROWS = (
     Row("wide38", "the same with twice the channels", HEATMAP_RUN, "wide"),
     Row("fine38", "the same with 28 x 28 cells, and the maps of conv3", HEATMAP_RUN, "fine"),
     Row("axes38", "the same with softmaxes over rows and over columns", HEATMAP_RUN, "axes"),
+    Row("in128-38", "the same at 128 px", f"{HEATMAP_RUN} --input-size 128"),
     Row("offsets38", "the same with learnt offsets within cells", HEATMAP_RUN, "offsets"),
 )
 
@@ -121,9 +123,16 @@ def run(row: Row, data: Path, out: Path, cache: Path) -> None:
     folder = out / row.name
     if any(folder.glob("*.json")):
         return
-    variants = Path(__file__).with_name("head_variants.py")
-    words: list[str | Path] = [variants, row.head] if row.head else [ROOT / "train.py"]
-    words = [sys.executable, *words, "--data", data, "--out", folder, "--cache", cache]
+    words: list[str | Path] = [
+        sys.executable,
+        *program(row.variant),
+        "--data",
+        data,
+        "--out",
+        folder,
+        "--cache",
+        cache,
+    ]
     options = row.options.split()
     if "--data" in options:
         filtered = out / options[1].lower()

@@ -33,6 +33,7 @@ from pfld.training.config import TrainingConfig
 from pfld.training.faces import FaceBatches, training_faces
 from pfld.weights import load_weights
 from relabel import write_copy
+from training_variants import program
 
 ROOT = Path(__file__).parents[2]
 COMMON = (
@@ -48,12 +49,14 @@ class Row:
     """One run: its name, what differs from the first, and the options for that.
 
     ``OWN`` in the options is the data set with labels halfway to the network's own points over six views,
-    ``PEOPLE`` the one where people's points replace those of the nose, eyes and mouth.
+    ``PEOPLE`` the one where people's points replace those of the nose, eyes and mouth. ``variant`` is one of
+    training_variants.py.
     """
 
     name: str
     change: str
     options: str = ""
+    variant: str = ""
 
 
 ROWS = (
@@ -64,6 +67,7 @@ ROWS = (
     Row("strong", "strong augmentation to the end", "--augmentation 0.6 --augmentation-start 1"),
     Row("weak", "weak augmentation throughout", "--augmentation 0.1 --augmentation-start 1"),
     Row("alike", "all labels trusted alike", "--label-trust 0"),
+    Row("sure", "points weigh more where the network is sure", variant="sure-points"),
 )
 
 
@@ -158,17 +162,10 @@ def train(row: Row, data: Path, out: Path, cache: Path, start: Path, people: Pat
                 shutil.rmtree(made, ignore_errors=True)
                 write(data, made, start, people)
             words[words.index(name)] = str(made)
-    program: list[str | Path] = [
-        sys.executable,
-        ROOT / "train.py",
-        "--data",
-        data,
-        "--cache",
-        cache,
-    ]
-    program += ["--out", folder, "--initial-weights", start, *words, "--resume"]
+    command: list[str | Path] = [sys.executable, *program(row.variant), "--data", data]
+    command += ["--cache", cache, "--out", folder, "--initial-weights", start, *words, "--resume"]
     print(f"{row.name}: {row.options}", flush=True)
-    subprocess.run(program, check=True)
+    subprocess.run(command, check=True)
 
 
 @torch.inference_mode()

@@ -1,7 +1,8 @@
-"""Trains with another heatmap head: ``python tools/results/head_variants.py NAME --data DIR ...``.
+"""Trains with one thing changed: ``python tools/results/training_variants.py NAME --data DIR ...``.
 
-The options after the name of a variant are those of train.py. ``ablation.py`` compares the variants; what
-they gain is in docs/family.md. Only this program can read their weights, and it makes no ONNX graph.
+The options after the name of a variant are those of train.py. ``ablation.py`` and ``trials.py`` compare the
+variants; what they gain is in docs/family.md. Only this program can read the weights of other heads, and it
+makes no ONNX graph of them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from torch import Tensor, nn
 
 import pfld.networks.ghost
 import pfld.training.results
+import pfld.training.trainer
 from pfld.networks.ghost import STAGES
 from pfld.networks.heads import HeatmapHead
+from pfld.training.config import TrainingConfig
+from pfld.training.objective import Answer, landmark_loss
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,7 +93,7 @@ class OffsetsHead(HeatmapHead):
         return expected, variance[..., None].clamp_min(1e-8)
 
 
-VARIANTS = {
+HEADS = {
     "narrow": NarrowHead,
     "wide": WideHead,
     "fine": FineHead,
@@ -98,16 +102,47 @@ VARIANTS = {
 }
 
 
+def by_certainty(points: Tensor, uncertainty: Tensor) -> Tensor:
+    """The same points, whose gradients are larger for points that the network is sure of.
+
+    Args:
+        points: ``(B, L, 2)``.
+        uncertainty: ``(B, L)``.
+    """
+    weights = (uncertainty.median(1, keepdim=True).values / uncertainty).clamp(0.5, 2)
+    weights = (weights / weights.mean(1, keepdim=True)).detach()[..., None]
+    return points.detach() * (1 - weights) + points * weights
+
+
+def sure_points_loss(config: TrainingConfig, answer: Answer, *args: Any, **options: Any) -> Tensor:
+    """:func:`pfld.training.objective.landmark_loss`, which sure points move more than others."""
+    located = answer.located
+    assert located.uncertainty is not None
+    landmarks, *parts = (
+        by_certainty(points, located.uncertainty) for points in (located.landmarks, *located.parts)
+    )
+    weighted = located._replace(landmarks=landmarks, parts=tuple(parts))
+    return landmark_loss(config, answer._replace(located=weighted), *args, **options)
+
+
+def program(variant: str) -> list[str | Path]:
+    """What Python is called with to train with a variant; the empty name is train.py itself."""
+    return [Path(__file__), variant] if variant else [ROOT / "train.py"]
+
+
 def main(argv: list[str]) -> int:
     """Trains with the variant named first; returns the exit status of train.py."""
-    if not argv or argv[0] not in VARIANTS:
-        print(f"error: name one of {', '.join(VARIANTS)}", file=sys.stderr)
+    if not argv or argv[0] not in (*HEADS, "sure-points"):
+        print(f"error: name one of {', '.join(HEADS)}, sure-points", file=sys.stderr)
         return 2
     sys.path.insert(0, str(ROOT))
     import train
 
-    pfld.networks.ghost.HeatmapHead = VARIANTS[argv[0]]  # type: ignore[misc]
-    pfld.training.results.export_onnx = lambda *_: None  # type: ignore[assignment]
+    if argv[0] in HEADS:
+        pfld.networks.ghost.HeatmapHead = HEADS[argv[0]]  # type: ignore[misc]
+        pfld.training.results.export_onnx = lambda *_: None  # type: ignore[assignment]
+    else:
+        pfld.training.trainer.landmark_loss = sure_points_loss
     return train.main(argv[1:])
 
 

@@ -1,10 +1,10 @@
-"""tools/results/head_variants.py: other heatmap heads agree with the package's where they should."""
+"""tools/results/training_variants.py: other heatmap heads, and sure points that weigh more."""
 
 import pytest
 import torch
 from torch import nn
 
-import head_variants
+import training_variants
 from pfld.networks.heads import HeatmapHead, RegressionHead
 
 TAPS = {"conv4_3": 48, "conv5_4": 72}
@@ -27,9 +27,9 @@ def maps():
     return {name: torch.randn(2, count, side, side) for name, (count, side) in sizes.items()}
 
 
-@pytest.mark.parametrize("name", head_variants.VARIANTS)
+@pytest.mark.parametrize("name", training_variants.HEADS)
 def test_each_head_locates_landmarks_and_has_gradients(name):
-    made = head(head_variants.VARIANTS[name])
+    made = head(training_variants.HEADS[name])
     found = made.locate(maps())
     assert found.landmarks.shape == (2, LANDMARKS, 2)
     assert found.uncertainty.shape == (2, LANDMARKS)
@@ -39,7 +39,7 @@ def test_each_head_locates_landmarks_and_has_gradients(name):
 
 @pytest.mark.parametrize("name", ["axes", "offsets"])
 def test_a_heatmap_of_one_cell_is_that_cells_place(name):
-    plain, other = head(HeatmapHead), head(head_variants.VARIANTS[name])
+    plain, other = head(HeatmapHead), head(training_variants.HEADS[name])
     for made in (plain, other):
         nn.init.zeros_(made.maps.weight)
         nn.init.zeros_(made.maps.bias)
@@ -54,9 +54,21 @@ def test_a_heatmap_of_one_cell_is_that_cells_place(name):
 
 
 def test_offsets_move_a_landmark_by_parts_of_a_cell():
-    made = head(head_variants.OffsetsHead)
+    made = head(training_variants.OffsetsHead)
     mixed = torch.randn(2, 64, 14, 14)
     before, _ = made.soft_argmax(mixed)
     nn.init.constant_(made.offsets.bias, 0.5)
     after, _ = made.soft_argmax(mixed)
     torch.testing.assert_close(after - before, torch.full_like(before, 0.5 / 14), atol=1e-5, rtol=0)
+
+
+def test_sure_points_stay_where_they_are_and_move_more():
+    torch.manual_seed(0)
+    points = torch.randn(2, LANDMARKS, 2, requires_grad=True)
+    uncertainty = torch.tensor([[0.01, 0.02, 0.03], [0.02, 0.02, 0.02]])
+    same = training_variants.by_certainty(points, uncertainty)
+    torch.testing.assert_close(same, points)
+    same.sum().backward()
+    sure, middle, unsure = points.grad[0, :, 0].tolist()
+    assert sure > middle > unsure
+    torch.testing.assert_close(points.grad.mean(1), torch.ones(2, 2))
