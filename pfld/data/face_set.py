@@ -87,7 +87,7 @@ def split_by_picture(
     if not held_out.any() or held_out.all():
         raise ValueError(
             f"{len(held_out)} faces cannot be split with a validation fraction of "
-            f"{validation_fraction}; pass more faces or another fraction"
+            f"{validation_fraction}; pass faces of more pictures or another fraction"
         )
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 

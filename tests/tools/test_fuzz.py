@@ -1,7 +1,9 @@
 """The fuzzing tool: every target accepts one of its seeds, and findings are told and kept."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -61,3 +63,18 @@ def test_a_finding_is_told_and_its_input_kept(tmp_path):
     done = subprocess.run(command, cwd=TOOLS, capture_output=True, text=True, timeout=100)
     assert done.returncode == 1 and "deep inside" in done.stderr, done.stderr
     assert b"nan" in saved.read_bytes()
+
+
+def test_the_first_inputs_have_time_for_imports_and_later_ones_are_limited(
+    targets, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(targets.TARGETS, "points", lambda data, folder: time.sleep(0.2))
+    before = signal.getsignal(signal.SIGALRM)
+    try:
+        watched = fuzz.Watched("points", tmp_path, tmp_path / "input")
+        watched(b"")
+        watched.limit_s = 0.02
+        with pytest.raises(AssertionError, match="not done"):
+            watched(b"")
+    finally:
+        signal.signal(signal.SIGALRM, before)

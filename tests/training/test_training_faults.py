@@ -21,6 +21,7 @@ from pfld.synthetic.faces import synthetic_faces
 from pfld.training.checkpoints import load_checkpoint, save_checkpoint
 from support.damage import flip
 from support.full_disk import full_disk
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -323,3 +324,13 @@ def test_settings_of_the_optimizer_are_those_of_the_options(tmp_path, undisturbe
     groups = [group | {"betas": "x", "eps": -1.0} for group in state["optimizer"]["param_groups"]]
     save_checkpoint(tmp_path, step, _in(state, ["optimizer", "param_groups"], groups))
     assert run(tmp_path, "--resume") == 0
+
+
+def test_tool_kills_a_training_and_finds_the_same_result():
+    tool = ROOT / "tools" / "stress" / "training_faults.py"
+    done = subprocess.run(
+        [sys.executable, tool, "--kills", "1", "--seed", "1"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "killed: 1 times in 1 runs" in done.stdout
+    assert "largest difference of a final weight or loss: 0.0e+00" in done.stdout

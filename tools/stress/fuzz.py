@@ -28,6 +28,7 @@ from pfld.commands.arguments import positive
 ROOT = Path(__file__).parents[2]
 FOUND = 1  # exit status
 _HANGS_S = 30  # an input that takes longer counts as a hang
+_IMPORTS_S = 300  # for imports, the seeds, and an end after the last input
 LONGEST = 250_000  # bytes of an input
 _GUIDED_BY = ("pfld", "PIL", "landmark_app")  # packages whose coverage is measured
 
@@ -37,10 +38,12 @@ class Watched:
 
     Attributes:
         calls: Number of inputs so far.
+        limit_s: Seconds an input may take; 0, as at first, is no limit: imports may take long.
     """
 
     def __init__(self, name: str, folder: Path, saved: Path) -> None:
         self.calls = 0
+        self.limit_s = 0.0
         self._target = TARGETS[name]
         self._folder = folder
         self._saved = saved
@@ -49,13 +52,13 @@ class Watched:
     def __call__(self, data: bytes) -> None:
         self.calls += 1
         self._saved.write_bytes(data)
-        signal.alarm(_HANGS_S)
+        signal.setitimer(signal.ITIMER_REAL, self.limit_s)
         try:
             self._target(data, self._folder)
         except (ValueError, OSError):
             pass
         finally:
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _hang(*_: object) -> NoReturn:
@@ -142,6 +145,7 @@ def work(name: str, engine: str, seconds: float, saved: Path) -> int:
         watched = Watched(name, own, saved)
         for data in seeds:  # imports the packages whose coverage guides Atheris
             watched(data)
+        watched.limit_s = _HANGS_S
         if engine == "atheris":
             fuzz_with_atheris(watched, seeds, seconds, Path(folder))
         try:
@@ -164,7 +168,7 @@ def fuzz(name: str, engine: str, seconds: float, out: Path) -> bool:
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            timeout=seconds + 4 * _HANGS_S,
+            timeout=seconds + _IMPORTS_S,
         )  # fmt: skip
         status, said = done.returncode, done.stdout
     except subprocess.TimeoutExpired:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import argparse
 import csv
+import multiprocessing
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +32,31 @@ from pfld.training.checkpoints import load_checkpoint
 from pfld.weights import load_weights
 
 ROOT = Path(__file__).parents[2]
-STEPS = 60
+STEPS = 24
+BATCH_SIZE = 4
 OPTIONS = [
     "--width-multiplier", "0.25", "--num-conv-branches", "1", "--input-size", "96",
-    "--batch-size", "8", "--faces", str(8 * STEPS), "--validation-fraction", "0.2",
-    "--evaluate-every", "240", "--checkpoint-minutes", "0.001",
+    "--batch-size", str(BATCH_SIZE), "--faces", str(BATCH_SIZE * STEPS), "--validation-fraction", "0.2",
+    "--evaluate-every", str(BATCH_SIZE * STEPS // 2), "--log-every", "2", "--checkpoint-minutes", "0.0001",
 ]  # fmt: skip
 FACES = 80
 TOLERANCE = 1e-5  # of weights and losses
 POLL_S = 0.002  # between looks at the run
-GIVEN_UP_S = 600.0  # for one start of train.py
+GIVEN_UP_S = 1800.0  # for one start of train.py
+
+# Processes are forked from one that has done the imports, which take longer than most kills wait.
+_SERVER = multiprocessing.get_context("forkserver")
+_IMPORTED = ["train", "torch.utils.tensorboard", "matplotlib.pyplot", "onnxscript", "torch._dynamo"]
+
+
+def _train(options: list[str]) -> None:
+    """Runs train.py without its output, to its exit status."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    from train import main as train
+
+    sys.exit(train(options))
 
 
 @dataclass(frozen=True)
@@ -50,16 +67,20 @@ class Run:
     out: Path
     cache: Path
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Starts train.py, which resumes the run if there is one."""
-        command = [sys.executable, str(ROOT / "train.py"), *OPTIONS, "--resume"]
+    def start(self) -> ForkServerProcess:
+        """Starts train.py in a process of its own, which resumes the run if there is one."""
         folders = ["--data", str(self.data), "--out", str(self.out), "--cache", str(self.cache)]
-        return subprocess.Popen(
-            [*command, *folders],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
+        process = _SERVER.Process(target=_train, args=([*OPTIONS, "--resume", *folders],))
+        process.start()
+        return process
+
+    def finishes(self) -> bool:
+        """Starts train.py and waits for its end; whether it finished the run."""
+        process = self.start()
+        process.join(GIVEN_UP_S)
+        process.kill()
+        process.join()
+        return process.exitcode == 0
 
     def newest(self, report: Callable[[str], None] = lambda line: None) -> int:
         """Step of the newest readable checkpoint; 0 without one. Damaged ones go to ``report``."""
@@ -121,19 +142,18 @@ def kill_once(run: Run, rng: np.random.Generator, length_s: float, record: Recor
     process = run.start()
     begun = time.monotonic()
     due_s = begun + patience_s if not pattern else float("inf")
-    while process.poll() is None and time.monotonic() < due_s:
+    while process.is_alive() and time.monotonic() < due_s:
         if due_s == float("inf") and any(p.match(pattern) for p in run.files() - before):
             due_s = time.monotonic() + patience_s
         if time.monotonic() - begun > GIVEN_UP_S:
             process.kill()
             raise TimeoutError(f"train.py was not done after {GIVEN_UP_S:.0f} s")
         time.sleep(POLL_S)
-    if process.poll() is not None:
-        if process.returncode != 0:
-            record.different.append(f"exit status {process.returncode}")
-        return False
-    process.kill()
-    if process.wait() == 0:  # it ended between the last look and the kill
+    process.kill()  # does nothing where it has ended
+    process.join()
+    if process.exitcode != -signal.SIGKILL:
+        if process.exitcode != 0:
+            record.different.append(f"exit status {process.exitcode}")
         return False
     now = run.newest(record.damaged.append)
     record.older += now < step
@@ -202,17 +222,18 @@ def suffer(folder: Path, kills: int, seed: int) -> tuple[Record, float]:
     """Runs all kills; their results, and the seconds the undisturbed run took.
 
     Raises:
-        subprocess.CalledProcessError: When the undisturbed run fails.
+        RuntimeError: When the undisturbed run fails.
         TimeoutError: As :func:`kill_once`.
     """
+    os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    _SERVER.set_forkserver_preload(_IMPORTED)
     rng = np.random.default_rng(seed)
     data = folder / "faces"
     write_wflw_layout(synthetic_faces(FACES, size=144), data, split="train")
     undisturbed = Run(data, folder / "undisturbed", folder / "cache")
     begun = time.monotonic()
-    process = undisturbed.start()
-    if process.wait(GIVEN_UP_S) != 0:
-        raise subprocess.CalledProcessError(process.returncode, "train.py")
+    if not undisturbed.finishes():
+        raise RuntimeError("the undisturbed run fails")
     length_s = time.monotonic() - begun
     record = Record()
     while sum(record.phases.values()) < kills:
@@ -220,7 +241,7 @@ def suffer(folder: Path, kills: int, seed: int) -> tuple[Record, float]:
         finished = False
         while not finished and sum(record.phases.values()) < kills:
             finished = not kill_once(run, rng, length_s, record)
-        if not finished and run.start().wait(GIVEN_UP_S) != 0:
+        if not finished and not run.finishes():
             record.different.append("the last resumption failed")
         compare(run, undisturbed, record)
         for part in (run.out, run.cache):
