@@ -26,7 +26,7 @@ from pfld.media.isolated import end_decoders, lower_priority
 ENDED = 130  # exit status after Ctrl-C, as shells have it
 MB = 2**20  # bytes
 TIDY_S = 30.0  # between looks for what is too old or too much
-DECODERS_NICENESS = 10  # photos have a tenth of a core where cameras want all
+DECODERS_NICENESS = 19  # photos have what cameras leave
 
 
 def main(argv: list[str] | None = None) -> int:

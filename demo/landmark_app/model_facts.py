@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pfld.benchmark.backends import network_size
 from pfld.runtime.backends import Backend
 
+_FLOAT_BYTES = 4
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -21,6 +23,11 @@ class ModelFacts:
     parameters: int
     macs: int
     file_bytes: int
+
+
+def weights_mb(mode: str, parameters: int, file_bytes: int) -> float:
+    """Size of a network's weights in MB; if it is made from the train-time file, that after folding."""
+    return (parameters * _FLOAT_BYTES if mode == "reparameterized" else file_bytes) / 1e6
 
 
 def model_facts(backend: Backend) -> ModelFacts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from landmark_app.search import search_isolated
 from landmark_app.turns import Turns
 from pfld.geometry import FaceCrop
 from pfld.runtime.backends import Backend, Prediction, load_backend
@@ -98,7 +99,8 @@ class Models:
             for name in networks
         }
         self.detector = FaceDetector(min_score=DOUBTFUL_SCORE)
-        self.turns = Turns(os.cpu_count() or 1)
+        # Half of a turn is waiting for Python's interpreter lock.
+        self.turns = Turns(2 * (os.cpu_count() or 1))
         self._load = load
         self._loaded: dict[Choice, Backend] = {}
         self._locks = {choice: threading.Lock() for choice in self.choices()}
@@ -157,8 +159,8 @@ class Models:
     def landmarker(self, choice: Choice) -> FaceLandmarker:
         """A landmarker with that network, for photos and videos; all of them share one detector.
 
-        Each search for faces and each run of the network is a turn of its own, so that camera frames come
-        between.
+        Each run of the network, and each search for faces in a video's frame, is a turn of its own, so that
+        camera frames come between. Photos are searched by another process.
 
         Raises:
             ValueError: As :meth:`backend`.
@@ -206,6 +208,8 @@ class _InTurn(FaceLandmarker):
     def detect(
         self, image_rgb: NDArray[np.uint8], thorough: bool = False, *, doubtful: bool = False
     ) -> list[DetectedFace]:
+        if thorough and doubtful:  # as in photos
+            return search_isolated(image_rgb)
         with self._turns:
             return super().detect(image_rgb, thorough, doubtful=doubtful)
 

@@ -1,4 +1,4 @@
-"""Pictures of strangers, decoded by processes with limits of time and memory, which can be ended.
+"""Pictures of strangers, read and looked at by processes with limits of time and memory, which can be ended.
 
 A process is kept for the next picture. It ends with the process that uses it, however that ends.
 """
@@ -6,6 +6,7 @@ A process is kept for the next picture. It ends with the process that uses it, h
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import signal
@@ -13,10 +14,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,9 @@ SECONDS = 15.0  # of one core; the slowest honest pictures of 100 megapixels tak
 MEMORY = 4 * 2**30  # bytes; pictures of 100 megapixels take up to 2.5 GB
 _WAITED = 4  # times ``seconds`` that are waited, as processes may wait for their turn
 _KEPT = 2  # processes that may wait for the next picture
-_LONGEST_ANSWER = 2**16  # bytes before the pixels
+_LONGEST_ANSWER = 2**20  # bytes before the pixels
+_PIPE = 2**20  # bytes; each part of a picture that is read waits for Python's interpreter lock
+_TOO_MUCH = "this picture takes too much memory to look at"
 _ROOT = Path(__file__).resolve().parents[2]
 _AUTOGROUP = Path("/proc/self/autogroup")
 # The first place to look for modules would be the current folder, which may be anyone's.
@@ -54,16 +58,56 @@ def read_picture_isolated(
         FileNotFoundError: When there is no such file.
         ValueError: As :func:`pfld.media.pictures.read_picture`, and for too much time or memory.
     """
+    question = {"path": os.fsencode(Path(path).absolute()).hex()}
+    image: NDArray[np.uint8] = _asked(question, None, path, seconds, memory)
+    return image
+
+
+def look_isolated(
+    look: Callable[[NDArray[np.uint8]], Any],
+    image_rgb: NDArray[np.uint8],
+    *,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> Any:
+    """What a function says of a picture.
+
+    Args:
+        look: A function of a module in a package, which the process imports. It takes the picture, and
+            returns JSON values.
+        image_rgb: ``(H, W, 3)`` uint8.
+        seconds, memory: As of :func:`read_picture_isolated`.
+
+    Raises:
+        ValueError: As the function, and for too much time or memory.
+    """
+    (package,) = sys.modules[look.__module__.partition(".")[0]].__path__
+    question = {
+        "root": str(Path(package).parent),
+        "look": [look.__module__, look.__name__],
+        "shape": image_rgb.shape,
+    }
+    return _asked(question, image_rgb, "this picture", seconds, memory)
+
+
+def _asked(
+    question: dict[str, Any],
+    image_rgb: NDArray[np.uint8] | None,
+    name: str | os.PathLike[str],
+    seconds: float,
+    memory: int,
+) -> Any:
+    """The answer to a question by a process that waits, or a new one."""
     decoder = _taken() or _Decoder()
     try:
-        image = decoder.read(Path(path), seconds, memory)
+        answer = decoder.ask(question, image_rgb, name, seconds, memory)
     except BaseException:
         if decoder.process.poll() is None and not decoder.ready:
             decoder.end()
         raise
     finally:
         _give_back(decoder)
-    return image
+    return answer
 
 
 def lower_priority(niceness: int) -> None:
@@ -94,7 +138,7 @@ def end_decoders() -> None:
 
 
 class _Decoder:
-    """A process that decodes pictures, seen from the one that asks.
+    """A process that decodes pictures and looks at them, seen from the one that asks.
 
     Attributes:
         ready: Whether it waits for the next picture.
@@ -112,11 +156,26 @@ class _Decoder:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0) * bool(_niceness),
         )
+        for pipe in (self.process.stdin, self.process.stdout):
+            _enlarge(pipe)
         with _LOCK:
             _ALL.add(self)
 
-    def read(self, path: Path, seconds: float, memory: int) -> NDArray[np.uint8]:
-        """What :func:`read_picture_isolated` returns and raises."""
+    def ask(
+        self,
+        question: dict[str, Any],
+        image_rgb: NDArray[np.uint8] | None,
+        name: str | os.PathLike[str],
+        seconds: float,
+        memory: int,
+    ) -> Any:
+        """What :func:`read_picture_isolated` and :func:`look_isolated` return and raise.
+
+        Args:
+            question: As :func:`serve` takes it; without the limits.
+            image_rgb: Goes with it.
+            name: Of the picture, for messages.
+        """
         asked, answers = self.process.stdin, self.process.stdout
         assert asked is not None and isinstance(answers, BufferedReader)
         self.ready = False
@@ -124,8 +183,10 @@ class _Decoder:
         patience = threading.Timer(_WAITED * seconds, self.process.kill)
         patience.start()
         try:
-            question = [os.fsencode(path.absolute()).hex(), seconds, memory]
-            asked.write(json.dumps(question).encode() + b"\n")
+            limits = {"seconds": seconds, "memory": memory}
+            asked.write(json.dumps(question | limits).encode() + b"\n")
+            if image_rgb is not None:
+                asked.write(_bytes(image_rgb))
             asked.flush()
             answer = answers.readline(_LONGEST_ANSWER)
             if not answer:
@@ -133,11 +194,12 @@ class _Decoder:
             kind, said, spent_s = json.loads(answer)
             if kind == "picture":
                 image = np.empty(said, np.uint8)
-                if answers.readinto(image.data.cast("B")) != image.nbytes:
+                if answers.readinto(_bytes(image)) != image.nbytes:
                     raise EOFError
         except (EOFError, OSError, ValueError):
             raise ValueError(
-                f"{path} takes more than {seconds:g} seconds or {memory / 2**30:.2g} GB to read"
+                f"{name} takes more than {seconds:g} seconds or {memory / 2**30:.2g} GB"
+                f" to {'read' if image_rgb is None else 'look at'}"
             ) from None
         finally:
             patience.cancel()
@@ -145,7 +207,9 @@ class _Decoder:
         self.ready = True
         if kind == "picture":
             return image
-        reason = said.replace(os.fspath(path.absolute()), os.fspath(path), 1)
+        if kind == "value":
+            return said
+        reason = said.replace(os.path.abspath(name), os.fspath(name), 1)
         raise FileNotFoundError(reason) if kind == "missing" else ValueError(reason)
 
     def end(self) -> None:
@@ -160,6 +224,22 @@ class _Decoder:
             except OSError:  # it has something left to say
                 pass
         self.process.wait()
+
+
+def _bytes(image: NDArray[np.uint8]) -> memoryview:
+    """The pixels of a picture, also of an empty one; of one whose rows follow each other, its own memory."""
+    return np.ascontiguousarray(image).reshape(-1).data
+
+
+def _enlarge(pipe: IO[bytes] | None) -> None:
+    """Has a pipe take more at once, where the system lets it."""
+    try:
+        import fcntl
+
+        if pipe is not None:
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
+    except (ImportError, AttributeError, OSError):
+        pass
 
 
 def _taken() -> _Decoder | None:
@@ -184,26 +264,41 @@ atexit.register(end_decoders)
 
 
 def serve(niceness: int) -> None:
-    """What the process does: pictures that its standard input names, until that ends."""
+    """What the process does: answers the questions that its standard input asks, until that ends.
+
+    A question is a line of JSON, with the limits "seconds" and "memory". It has the "path" of a picture, or
+    which function to "look" with, the "root" from which its package is imported, and the "shape" of a
+    picture, whose pixels follow the line.
+    """
     _be_nice(niceness)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed goes nowhere
     if hasattr(signal, "SIGXCPU"):
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-    questions: SimpleQueue[bytes] = SimpleQueue()
+    questions: SimpleQueue[tuple[dict[str, Any], NDArray[np.uint8] | None]] = SimpleQueue()
     threading.Thread(target=_listen, args=(questions,), daemon=True).start()
     while True:
-        path, seconds, memory = json.loads(questions.get())
-        _limit(seconds, memory)
-        _answer(Path(os.fsdecode(bytes.fromhex(path))), answers)
+        question, image = questions.get()
+        _limit(question["seconds"], question["memory"])
+        _answer(question, image, answers)
         answers.flush()
+        image = None  # else it would be kept until the next one has come
 
 
-def _listen(questions: SimpleQueue[bytes]) -> None:
+def _listen(questions: SimpleQueue[tuple[dict[str, Any], NDArray[np.uint8] | None]]) -> None:
     """Takes in questions; when there is nobody left to ask, ends the process, also within a picture."""
-    for question in sys.stdin.buffer:
-        questions.put(question)
-    os._exit(0)
+    stdin = sys.stdin.buffer
+    assert isinstance(stdin, BufferedReader)
+    try:
+        for line in stdin:
+            question, image = json.loads(line), None
+            if "shape" in question:
+                image = np.empty(question["shape"], np.uint8)
+                stdin.readinto(_bytes(image))
+            questions.put((question, image))
+            image = None
+    finally:
+        os._exit(0)
 
 
 def _be_nice(niceness: int) -> None:
@@ -220,25 +315,40 @@ def _be_nice(niceness: int) -> None:
                 return
 
 
-def _answer(path: Path, answers: BinaryIO) -> None:
-    """Writes what a file gives: a line of JSON, and the pixels."""
-    from pfld.media.pictures import read_picture
-
+def _answer(question: dict[str, Any], image: NDArray[np.uint8] | None, answers: BinaryIO) -> None:
+    """Writes the answer to a question: a line of JSON, and the pixels of a picture that was read."""
     begun_s = time.process_time()
 
     def say(kind: str, what: object) -> None:
         answers.write(json.dumps([kind, what, time.process_time() - begun_s]).encode() + b"\n")
 
     try:
-        image = np.ascontiguousarray(read_picture(path))
+        if image is not None:
+            return say("value", _looked(question, image))
+        path = os.fsdecode(bytes.fromhex(question["path"]))
+        image = _read(path)
     except MemoryError:
-        return say("refused", f"{path} takes too much memory to read")
+        what = f"{path} takes too much memory to read" if image is None else _TOO_MUCH
+        return say("refused", what)
     except FileNotFoundError as error:
         return say("missing", str(error))
     except (ValueError, OSError) as error:
         return say("refused", str(error))
     say("picture", list(image.shape))
-    answers.write(image.data.cast("B"))
+    answers.write(_bytes(image))
+
+
+def _read(path: str) -> NDArray[np.uint8]:
+    from pfld.media.pictures import read_picture
+
+    return np.ascontiguousarray(read_picture(path))
+
+
+def _looked(question: dict[str, Any], image: NDArray[np.uint8]) -> Any:
+    if question["root"] not in sys.path:
+        sys.path.append(question["root"])
+    module, name = question["look"]
+    return getattr(importlib.import_module(module), name)(image)
 
 
 def _limit(seconds: float, memory: int) -> None:

@@ -7,19 +7,20 @@ import math
 import os
 import re
 import tempfile
+import time
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 from landmark_app.benchmark.measure import on_benchmark
 from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer as answer_frame
 from landmark_app.camera.answer import read_settings
-from landmark_app.camera.fold_facts import form_sizes, has_branches, points_apart
-from landmark_app.camera.follow import on_frame, on_pair_frame, on_streamed_frame
+from landmark_app.camera.fold_facts import form_sizes, has_branches, on_example
+from landmark_app.camera.follow import on_frame, on_pair_frame
 from landmark_app.camera.frames import MOST_FRAME_LENGTH, decode_frame, encode_frame, face_to_json
 from landmark_app.camera.live_view import face_mesh
 from landmark_app.camera.pair_html import (
@@ -211,14 +212,6 @@ def test_flicker_shows_noise_and_is_forgotten():
     assert meter.value == 0
 
 
-def test_streamed_frames_come_back_drawn(models, portrait):
-    before = portrait.copy()
-    drawn, answer = on_streamed_frame(models, Visitor(), portrait, 0.0, SETTINGS, Drawing())
-    assert drawn.shape == portrait.shape and np.any(drawn != portrait)
-    assert_array_equal(portrait, before)
-    assert len(answer["faces"]) == 1
-
-
 def test_a_pair_is_compared_before_smoothing(monkeypatch, tmp_path, portrait):
     shifts = {"train-time": 0.0, "reparameterized": 0.05, "onnx": 0.0}
     models = fake_models(
@@ -250,7 +243,30 @@ def test_what_folding_changes(models):
     assert sizes["parameters"][0] > 3 * sizes["parameters"][1]
     assert sizes["macs"][0] > 3 * sizes["macs"][1]
     assert has_branches(models, "face")
-    assert points_apart(models, ONNX) == {"largest_px": 0, "mean_px": 0}
+
+
+def test_both_forms_are_measured_on_the_example(monkeypatch, tmp_path):
+    pauses = {"train-time": 0.01}
+
+    class Slow(FakeBackend):
+        def _run(self, batch):
+            time.sleep(pauses.get(self.name, 0))
+            return super()._run(batch)
+
+    models = fake_models(monkeypatch, tmp_path, load=lambda _, mode: Slow(mode))
+    found = on_example(models, ONNX)
+    assert found["ms"][0] > 10 > found["ms"][1] > 0
+    assert (found["largest_px"], found["mean_px"]) == (0, 0)
+    (left,), (right,) = found["faces"]
+    assert left == right and len(left["points"]) == 196
+    json.dumps(found)
+
+
+def test_a_form_that_has_none_beside_it_is_shown_alone(models):
+    found = on_example(models, Choice("face", "train-time"))
+    ((face,),) = found.pop("faces")
+    assert len(face["points"]) == 196
+    assert found == {"ms": None, "largest_px": None, "mean_px": None}
 
 
 def test_that_all_places_are_taken_is_told_apart_from_other_errors():
@@ -350,7 +366,7 @@ def test_a_photo_through_two_networks(models):
     texts = photo_texts(choices, (size, size), pair.comparison)
     assert "half of the runs" in texts["latency"][0] and texts["largest"] == "none"
     assert texts["file"] == ("11.6 MB", "11.0 MB, once folded")
-    assert "21 runs of each" in headline(texts)
+    assert "21 runs of each" in headline(texts) and texts["speedup"].endswith(", same points")
 
 
 # Videos
@@ -513,7 +529,10 @@ def test_a_benchmark_tells_of_every_choice_and_what_failed(monkeypatch, tmp_path
     (problem,) = last.problems
     assert problem.startswith("face · onnx: ") and "face.onnx is damaged" in problem
     table = benchmark_table(last, {choice: str(choice) for choice in choices})
-    assert table.count("<td>7 MiB</td>") == 2
+    assert table.count("<td>7 MB</td>") == 2
+    folded = last.speeds[choices[1]].parameters
+    assert f"<td>{4 * folded / 1e6:.1f} MB</td>" in table  # not of the file it is made from
+    assert last.apart_px[choices[0]] is None and last.apart_px[choices[1]] < 1e-2
     assert all(f'<th scope="row">{choice}</th>' in table for choice in choices)
 
 
@@ -571,9 +590,9 @@ def test_lines_are_drawn_at_the_values_their_axis_shows():
 
 def test_bars_are_as_long_as_their_values_are_large():
     chart = bar_chart("t", {"a": 1.0, "b": 4.0}, unit="ms")
-    short, long = (float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', chart))
+    short, long = (float(width) for width in re.findall(r"width:([\d.]+)%", chart))
     assert long == pytest.approx(4 * short, abs=0.3)
-    assert ">1.0</text>" in chart and ">4.0</text>" in chart and "ms" in chart
+    assert ">1.0</b>" in chart and ">4.0</b>" in chart and "ms" in chart
 
 
 def test_drawing_takes_known_names_only():

@@ -1,9 +1,12 @@
 """Live and Side by side in Chromium, with networks that take a set time: numbers and states that are true."""
 
+import base64
 import json
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from support.browser import browser_api
@@ -84,37 +87,78 @@ def wait_for_text(page, selector, part):
     )
 
 
+def factor(page):
+    """The factor in large type."""
+    return float(page.inner_text(f"{LIVE} .pf-factor em").rstrip("×"))
+
+
+def pixels(page):
+    """The picture on the stage of Live, (H, W, 3) int."""
+    url = page.evaluate(f"() => document.querySelector('{LIVE} canvas').toDataURL()")
+    data = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(int)
+
+
 def test_the_switch_shows_what_folding_changes(visit):
     page = visit()
-    start(page)
-    wait_for_text(page, f"{LIVE} [data-cell='latency-1']", "ms")
+    wait_for_text(page, f"{LIVE} .pf-factor b", "faster, same points")  # before there is a camera
+    assert "example photo" in page.inner_text(f"{LIVE} .pf-factor span")
+    assert all(cell(page, f"latency-{side}").endswith(" ms") for side in (0, 1))
     wait_for_text(page, f"{LIVE} [data-cell='parameters-1']", "million")
-    assert cell(page, "latency-0") == "–" and "×" not in page.inner_text(f"{LIVE} .pf-factor")
+    assert page.locator(f"{LIVE} .pf-frames").is_hidden()
+    start(page)
+    wait_for_text(page, f"{LIVE} .pf-factor span", "Move the switch")
+    shown = [cell(page, f"latency-{side}") for side in (0, 1)]
     page.get_by_label("Train-time").first.check()
-    folded_ms = cell(page, "latency-1")
-    wait_for_text(page, f"{LIVE} [data-cell='latency-0']", "of 20")  # not yet enough for a median
-    assert cell(page, "latency-1") == folded_ms  # the other state's last value stays
-    assert "×" not in page.inner_text(f"{LIVE} .pf-factor")
-    wait_for_text(page, f"{LIVE} .pf-factor b", "faster, same points")
+    wait_for_text(page, f"{LIVE} .pf-factor span", "of 20 frames")  # not yet enough for a median
+    assert [cell(page, f"latency-{side}") for side in (0, 1)] == shown  # both of the example
+    wait_for_text(page, f"{LIVE} .pf-factor span", "your picture. On the example")
+    assert 1 < factor(page) < 30
     sizes = [float(cell(page, f"parameters-{side}").split()[0]) for side in (0, 1)]
     assert sizes[0] > 3 * sizes[1]
     assert [cell(page, f"runtime-{side}") for side in (0, 1)] == ["PyTorch", "ONNX Runtime"]
     page.get_by_role("button", name="Use PyTorch for both").click()
     assert cell(page, "runtime-1") == "PyTorch"
     assert "folding alone" in page.inner_text(f"{LIVE} .pf-fair")
-    assert "×" not in page.inner_text(f"{LIVE} .pf-factor")  # not one of another runtime
     wait_for_text(page, f"{LIVE} .pf-factor b", "faster, same points")
+    assert 2 < factor(page) < 5  # that of this runtime
+
+
+def test_what_folding_alone_does_is_told(visit):
+    page = visit()
+    wait_for_text(page, f"{LIVE} .pf-fair", "Folding alone")
+    told = float(page.inner_text(f"{LIVE} .pf-fair").partition("makes it ")[2].partition("×")[0])
+    assert 2 < told < 5 < factor(page)
+
+
+def test_while_the_camera_is_off_the_example_is_shown(visit):
+    page = visit()
+    wait_for_text(page, f"{LIVE} .pf-factor b", "×")
+    with_face = pixels(page)
+    assert with_face.std() > 30
+    page.get_by_label("Contours").first.uncheck()
+    page.get_by_label("Points", exact=True).first.uncheck()
+    page.wait_for_timeout(300)
+    assert 0.001 < np.mean(np.abs(pixels(page) - with_face) > 20) < 0.1  # points are gone
+    without = pixels(page)
+    start(page)
+    page.click(f"{LIVE} .pf-stop")
+    page.wait_for_timeout(300)
+    assert np.array_equal(pixels(page), without)  # nothing of the camera's picture stays
 
 
 def test_int8_is_not_said_to_find_the_same_points(visit):
     page = visit("?mode=onnx-int8")
     assert page.input_value(".pf-runtime") == "onnx-int8"
-    start(page)
-    wait_for_text(page, f"{LIVE} [data-cell='latency-1']", "ms")
-    page.get_by_label("Train-time").first.check()
     wait_for_text(page, f"{LIVE} .pf-factor b", "×")
     assert "same" not in page.inner_text(f"{LIVE} .pf-factor b")
-    wait_for_text(page, f"{LIVE} .pf-factor span", "on average")
+    assert "on average" in page.inner_text(f"{LIVE} .pf-factor span")
+    start(page)
+    wait_for_text(page, f"{LIVE} .pf-factor span", "Move the switch")
+    page.get_by_label("Train-time").first.check()
+    wait_for_text(page, f"{LIVE} .pf-factor span", "your picture. On the example")
+    assert "same" not in page.inner_text(f"{LIVE} .pf-factor b")
+    assert "on average" in page.inner_text(f"{LIVE} .pf-factor span")
 
 
 def test_a_network_without_branches_has_no_switch(visit):
@@ -271,6 +315,13 @@ def test_two_results_are_seen_in_three_ways(visit):
         shown = page.evaluate(f"() => document.querySelector('{PAIR}').live.shown")
         wait(page, PAIR, f"live.shown > {shown + 3}")
         assert page.locator(f"{PAIR} figcaption:visible").count() == captions
+        if way == "Slider":
+            box = page.locator(f"{PAIR} canvas").first.bounding_box()
+            shown = min(box["width"], box["height"] * 4 / 3)  # the picture, in the middle of it
+            page.mouse.move(box["x"] + box["width"] / 2 - shown / 4, box["y"] + box["height"] / 2)
+            page.mouse.down()
+            page.mouse.up()
+            assert float(page.input_value(f"{PAIR} .pf-slider")) == pytest.approx(25, abs=2)
         if way == "Differences":
             assert "as long" in page.locator(f"{PAIR} figcaption:visible").inner_text()
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from landmark_app import models as models_of_the_app
 from landmark_app.files import photo as photos
 from landmark_app.files.found import keep_found, numbered, save_picture
 from landmark_app.files.photo import on_photo
@@ -17,7 +18,6 @@ from landmark_app.models import Choice
 from landmark_app.tabs.choosing import chosen_as
 from landmark_app.tabs.photo import cancelled_photo, photo_steps, png_steps
 from pfld.draw import Drawing
-from pfld.runtime.detector import FaceDetector
 from support.paths import PORTRAIT
 
 ONNX, TRAINED = Choice("face", "onnx"), Choice("face", "train-time")
@@ -36,13 +36,13 @@ def found(models, tmp_path, upload):
 @pytest.fixture
 def searches(monkeypatch):
     """Grows with each picture that faces are looked for in."""
-    made, look = [], FaceDetector.__call__
+    made, look = [], models_of_the_app.search_isolated
 
-    def counted(self, *args, **kwargs):
-        made.append(args)
-        return look(self, *args, **kwargs)
+    def counted(image):
+        made.append(image)
+        return look(image)
 
-    monkeypatch.setattr(FaceDetector, "__call__", counted)
+    monkeypatch.setattr(models_of_the_app, "search_isolated", counted)
     return made
 
 

@@ -11,10 +11,12 @@ from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer
 from landmark_app.camera.follow import on_frame
 from landmark_app.camera.visitor import Visitor
+from landmark_app.models import Choice
 from landmark_app.turns import Turns
 from support.fake_models import FakeBackend, fake_models
 
 PATIENCE_S = 10
+ONNX = Choice("face", "onnx")
 SETTINGS = {"network": "face", "mode": "onnx", "smoothing": True, "max_faces": 1}
 
 
@@ -91,6 +93,26 @@ def test_as_many_frames_are_looked_at_at_once_as_there_are_turns(monkeypatch, tm
     for thread in in_threads(*[look] * 8):
         thread.join(PATIENCE_S)
     assert together == [2] * 8 and now == 0
+
+
+def test_a_photo_is_searched_without_a_turn(models, portrait):
+    """By a process of a low priority, with the result of a search here."""
+    models.turns, found = Turns(1), []
+    landmarker = models.landmarker(ONNX)
+
+    def search():
+        found.extend(landmarker.detect(portrait, thorough=True, doubtful=True))
+
+    with models.turns:  # of this thread, as of a camera frame
+        (thread,) = in_threads(search)
+        thread.join(6 * PATIENCE_S)
+    expected = models.detector(portrait, thorough=True)
+    assert [values_of(face) for face in found] == [values_of(face) for face in expected] != []
+
+
+def values_of(face):
+    others = [values_of(other) for other in face.others]
+    return face.box.tolist(), face.eyes.tolist(), face.score, face.box.dtype, others
 
 
 def test_a_third_frame_of_a_page_is_passed_over_and_another_page_is_not():

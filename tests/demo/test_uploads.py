@@ -150,3 +150,13 @@ def test_a_photo_that_cannot_be_saved_leaves_nothing(browser, monkeypatch):
     monkeypatch.setattr("landmark_app.files.found.write_whole", full)
     answer = look_at(page, "annotate", str(folder / "upload/a.png"))
     assert "No space left" in str(answer) and sorted(folder.rglob("*")) == before
+
+
+def test_results_that_fail_after_their_folder_was_removed_fail_as_they_did(tmp_path):
+    """As when the app makes room while a video is cancelled."""
+    from landmark_app.files.results import filled_folder
+
+    with pytest.raises(KeyError), filled_folder(tmp_path) as own:
+        own.rmdir()
+        raise KeyError
+    assert not list(tmp_path.iterdir())

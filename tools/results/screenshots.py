@@ -33,10 +33,8 @@ def live(page: Page) -> Iterator[str]:
     start_camera(page, "Live", "#live-view")
     for mode in MODES:
         choose_mode(page, mode)
-        side = 0 if mode == "train-time" else 1
-        page.wait_for_function(
-            f"() => document.querySelector('#live-view [data-cell=latency-{side}]')"
-            ".textContent.includes('ms')"
+        page.wait_for_function(  # until enough frames are timed
+            "() => !document.querySelector('#live-view .pf-factor span').textContent.includes('frames.')"
         )
         yield f"live-{mode}"
     page.click("#live-view .pf-stop")

@@ -5,7 +5,10 @@ looked at. For three of every four minutes, videos are started and cancelled, an
 of their own send photos that take long to decode, frames with thousands of scans, calls that are too large,
 and uploads without end (load_hostile.py). Rates of the visitors with attackers are compared with those
 without, of the same run. At the end the app gets SIGTERM; another one is killed, and a third one started.
-Prints one line per fact; the exit status is 1 if any is not as required. The addresses need Linux.
+
+Prints one line per fact, and what the app wrote to its log; the exit status is 1 if any is not as required.
+Attackers and visitors compute on the same cores as the app, where real ones have computers of their own, so
+what they used is told as well. The addresses need Linux.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ GROWTH = 1.05  # most that memory's median is in the last quarter, to that of th
 KEPT_RATE = 0.8  # smallest part of its rate that a visitor keeps under attack
 PERIOD_S = 240.0  # of which the first quarter is quiet; no longer than the run
 LOADING_S = 5.0  # longest time for one network
+LOG_LINES = 60  # that are printed
 PHOTO_S = 10.0  # between photos of the honest visitor
 
 
@@ -97,13 +101,13 @@ class Sample:
     Attributes:
         time_s: Of ``time.monotonic``.
         memory: MiB resident of the app, and of the processes that it has started.
-        computed_s: Seconds of one core that the app has used, without those processes.
+        computed_s: Seconds of one core used so far, by who has used them.
         stored: MiB of its files.
     """
 
     time_s: float
     memory: tuple[float, float]
-    computed_s: float
+    computed_s: dict[str, float]
     stored: float
 
 
@@ -145,17 +149,23 @@ class App:
         await asyncio.sleep(1)
         return took_s, [f"process {child.pid}" for child in children if _runs(child)]
 
-    def sample(self) -> Sample:
-        """What the app takes now."""
-        others = 0
+    def sample(self, attackers: psutil.Process) -> Sample:
+        """What the app takes now, and what attackers and visitors compute."""
+        others, times = 0, self.process.cpu_times()
+        computed_s = {
+            "app": times.user + times.system,
+            "decoders": times.children_user + times.children_system,  # of those that have ended
+            "visitors": time.process_time(),
+            "attackers": sum(attackers.cpu_times()[:2]),
+        }
         for child in self.process.children(recursive=True):
             try:
                 others += child.memory_info().rss
+                computed_s["decoders"] += sum(child.cpu_times()[:2])
             except psutil.Error:  # it has ended
                 pass
-        own, times = self.process.memory_info().rss, self.process.cpu_times()
-        memory = own / 2**20, others / 2**20
-        return Sample(time.monotonic(), memory, times.user + times.system, size_of(self.kept))
+        memory = self.process.memory_info().rss / 2**20, others / 2**20
+        return Sample(time.monotonic(), memory, computed_s, size_of(self.kept))
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -180,11 +190,20 @@ def tell_memory(memory: list[tuple[float, float]], tell: Callable[..., None]) ->
     )
 
 
-def cores(samples: list[Sample], weather: Weather, phase: str) -> float:
-    """How many cores the app used in a phase, in the mean."""
+def cores(samples: list[Sample], weather: Weather, phase: str) -> dict[str, float]:
+    """How many cores were used in a phase, in the mean, by who used them."""
     pairs = [(a, b) for a, b in zip(samples, samples[1:]) if weather.phase(a.time_s) == phase]
-    seconds = sum(b.time_s - a.time_s for a, b in pairs)
-    return sum(b.computed_s - a.computed_s for a, b in pairs) / max(seconds, 1e-9)
+    seconds = max(sum(b.time_s - a.time_s for a, b in pairs), 1e-9)
+    return {
+        who: sum(b.computed_s[who] - a.computed_s[who] for a, b in pairs) / seconds
+        for who in samples[0].computed_s
+    }
+
+
+def unusual(log: str) -> list[str]:
+    """The lines of the app's log but those that every start has."""
+    usual = ("Open http", "loaded ")
+    return [line for line in log.splitlines() if line.strip() and not any(w in line for w in usual)]
 
 
 def rates(all_visits: list[Visit], weather: Weather, end_s: float) -> dict[str, list[float]]:
@@ -220,13 +239,14 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
         [sys.executable, HOSTILE, address, video, str(weather.start_s), str(weather.period_s)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
+    attackers = psutil.Process(hostile.pid)
     tasks = [attend(visit, address, weather.ended) for visit in all_visits]
     tasks += [idle_page(address, weather.ended) for _ in range(OPEN_PAGES)]
     tasks.append(look_at_photos(address, honest, photos, weather))
     running = [asyncio.ensure_future(task) for task in tasks]
     samples: list[Sample] = []
     while time.monotonic() < weather.start_s + seconds and app.process.poll() is None:
-        samples.append(app.sample())
+        samples.append(app.sample(attackers))
         minutes, rest_s = divmod(samples[-1].time_s - weather.start_s, 60)
         if minutes and rest_s < 1:
             own, others = np.median([s.memory for s in samples[-30:]], axis=0)
@@ -247,8 +267,9 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
         )
         busy = cores(samples, weather, phase)
         tell(
-            f"cores used by the app, {phase}",
-            f"{busy:.2f}, {1000 * busy / max(sum(found), 1e-9):.1f} ms for each frame",
+            f"cores used, {phase}",
+            ", ".join(f"{who} {count:.2f}" for who, count in busy.items())
+            + f"; the app {1000 * busy['app'] / max(sum(found), 1e-9):.1f} ms for each frame",
         )
     part = sum(by_phase["attack"]) / max(sum(by_phase["quiet"]), 1e-9)
     tell("kept under attack", f"{part:.2f} of the rate", holds=part >= KEPT_RATE)
@@ -274,6 +295,8 @@ async def load(clients: int, seconds: float, folder: Path) -> list[str]:
     largest = max(sample.stored for sample in samples)
     tell("files at most", f"{largest:.1f} MiB of {STORED_MB}", holds=largest < 1.1 * STORED_MB)
     said = app.log.read_text()
+    for line in unusual(said)[:LOG_LINES]:
+        print(f"log: {line}")
     tell("tracebacks", said.count("Traceback"), holds="Traceback" not in said)
     status = app.process.poll()
     tell(

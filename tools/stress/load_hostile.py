@@ -84,7 +84,8 @@ class Page:
     async def upload(self, name: str, data: bytes) -> str | None:
         """Uploads a file; its path, or None if it is refused."""
         sent = await self.client.post(f"{API}/upload", files={"files": (name, data)})
-        self.done[f"upload {sent.status_code}"] += 1
+        failed = f", {sent.text[:100]!r}" if sent.status_code == 500 else ""
+        self.done[f"upload {sent.status_code}{failed}"] += 1
         return str(sent.json()[0]) if sent.status_code == 200 else None
 
     async def start(self, file_in: str, out: str, path: str) -> dict[str, Any] | None:

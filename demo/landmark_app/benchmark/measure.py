@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from landmark_app.benchmark.memory import measure_memory
+from landmark_app.camera.fold_facts import on_example
 from landmark_app.files.results import new_folder
 from landmark_app.models import Choice, Models
 from pfld.benchmark.backends import BackendSpeed, measure_backends
@@ -30,6 +31,8 @@ class BenchmarkReport:
         speeds: Results of the choices that are done.
         memory_mib: Peak resident memory of a process that only runs the choice; left out where it could
             not be measured.
+        apart_px: Largest distance from the train-time network's points on an example photo; None for the
+            train-time network.
         problems: For each choice that could not be measured, the choice and why.
         seconds: Time since the start.
     """
@@ -38,6 +41,7 @@ class BenchmarkReport:
     current: Choice | None = None
     speeds: dict[Choice, BackendSpeed] = field(default_factory=dict)
     memory_mib: dict[Choice, float] = field(default_factory=dict)
+    apart_px: dict[Choice, float | None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -62,6 +66,7 @@ def on_benchmark(
         yield report
         try:
             (speed,) = measure_backends([choice.network], [choice.mode], rounds=_ROUNDS)
+            report.apart_px[choice] = on_example(models, choice)["largest_px"]
         except (ValueError, ImportError, OSError) as error:
             report.problems.append(f"{choice}: {error}")
             continue
@@ -83,7 +88,12 @@ def save_benchmark(
         folder: The new one is made in it.
     """
     rows: list[dict[str, Any]] = [
-        {"title": titles[choice], **asdict(speed), "memory_mib": report.memory_mib.get(choice)}
+        {
+            "title": titles[choice],
+            **asdict(speed),
+            "memory_mib": report.memory_mib.get(choice),
+            "example_px": report.apart_px.get(choice),
+        }
         for choice, speed in report.speeds.items()
     ]
     own = new_folder(folder)

@@ -21,7 +21,6 @@ function sayNoCameraHere() {
     "No camera at this address",
   );
   startButton.hidden = true;
-  document.body.classList.add("pf-no-camera");
 }
 
 function whyNoCamera(error) {

@@ -1,32 +1,54 @@
-// A film in place of the camera: a view that moves over the example photo; part of live.js.
+// In place of the camera: the example photo while it is off, and a view that moves over it; part of live.js.
 
 const FILM_WIDTH = 640;
 const FILM_HEIGHT = 480;
 const FILM_RATE = 30; // frames/s
 const FACE = [222, 121, 300]; // middle and width of the view, in pixels of the photo
+const POSTER = [52, 0, 340]; // left, top and width of what is shown of the photo while the camera is off
+let photo = null; // the promise of it
 
-function drawFilm(context, photo, seconds) {
+function drawFilm(context, image, seconds) {
   const phase = seconds * 1.3;
   const scale = FILM_WIDTH / (FACE[2] * (1 - 0.1 * Math.cos(phase)));
   context.setTransform(1, 0, 0, 1, FILM_WIDTH / 2, FILM_HEIGHT / 2);
   context.rotate(0.16 * Math.sin(phase + 0.6));
   context.scale(scale, scale);
-  context.drawImage(photo, -FACE[0] - 14 * Math.sin(phase), -FACE[1] - 6 * Math.cos(2 * phase));
+  context.drawImage(image, -FACE[0] - 14 * Math.sin(phase), -FACE[1] - 6 * Math.cos(2 * phase));
+}
+
+async function loadPhoto() {
+  const image = new Image();
+  image.src = props.film;
+  await image.decode();
+  return image;
+}
+
+// Shows the photo with faces on it, as they were found in all of it.
+async function showPoster(canvas, faces, options) {
+  photo ||= loadPhoto();
+  const image = await photo.catch(() => (photo = null));
+  if (!image || state.running) return;
+  const [left, top, width] = POSTER;
+  const scale = FILM_WIDTH / width;
+  const place = (values) => values.map((value, i) => scale * (value - (i % 2 ? top : left)));
+  const picture = document.createElement("canvas");
+  [picture.width, picture.height] = [FILM_WIDTH, FILM_HEIGHT];
+  picture.getContext("2d").drawImage(image, left, top, width, FILM_HEIGHT / scale, 0, 0, FILM_WIDTH, FILM_HEIGHT);
+  const placed = faces.map((face) => ({ ...face, points: place(face.points), box: place(face.box), axes: face.axes && face.axes.map(place) }));
+  draw(canvas, picture, placed, options);
 }
 
 // A stream as getUserMedia has it; it moves until its track is stopped.
 async function filmStream() {
-  const photo = new Image();
-  photo.src = props.film;
-  await photo.decode();
+  const image = await loadPhoto();
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [FILM_WIDTH, FILM_HEIGHT];
   const context = canvas.getContext("2d");
-  drawFilm(context, photo, 0);
+  drawFilm(context, image, 0);
   const film = canvas.captureStream(FILM_RATE);
   const move = (now) => {
     if (film.getVideoTracks()[0].readyState === "ended") return;
-    drawFilm(context, photo, now / 1000);
+    drawFilm(context, image, now / 1000);
     window.requestAnimationFrame(move);
   };
   window.requestAnimationFrame(move);

@@ -15,8 +15,6 @@ from landmark_app.camera.frames import face_to_json
 from landmark_app.camera.visitor import Visitor
 from landmark_app.comparison import Comparison, compare
 from landmark_app.models import Choice, Models
-from pfld.draw import Drawing
-from pfld.runtime.face import Face
 
 MOST_FACES = 8
 
@@ -42,27 +40,22 @@ def on_frame(
     Raises:
         ValueError: For settings or a time out of range, or a network that cannot be loaded.
     """
-    return _follow(models, visitor, image_rgb, time_s, settings)[1]
-
-
-def on_streamed_frame(
-    models: Models,
-    visitor: Visitor,
-    image_rgb: NDArray[np.uint8],
-    time_s: float,
-    settings: Mapping[str, Any],
-    drawing: Drawing,
-) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """A copy of a visitor's next frame with its faces drawn on it, and the answer of :func:`on_frame`.
-
-    Args:
-        image_rgb, time_s, settings: As for :func:`on_frame`.
-
-    Raises:
-        ValueError: As :func:`on_frame`.
-    """
-    faces, answer = _follow(models, visitor, image_rgb, time_s, settings)
-    return drawing(image_rgb, faces), answer
+    choice = Choice(str(settings.get("network")), str(settings.get("mode")))
+    smoothing = bool(settings.get("smoothing", True))
+    max_faces, time_s = _limits(settings, time_s)
+    with visitor.lock, models.turns:
+        start = time.perf_counter()
+        if visitor.is_past(time_s):
+            return {"late": True}
+        faces = visitor.follow(
+            models, choice, image_rgb, time_s, max_faces=max_faces, smoothing=smoothing
+        )
+        return {
+            "faces": [face_to_json(face) for face in faces],
+            "network_ms": 0.0 if image_rgb is None else _ms(visitor.network_s),
+            "server_ms": _ms(time.perf_counter() - start),
+            "jitter": round(visitor.jitter, 6),
+        }
 
 
 def on_pair_frame(
@@ -121,32 +114,6 @@ def _shifts(result: Comparison) -> list[list[float]] | None:
         return None
     moved = result.second.astype(np.float64) - result.first
     return [np.round(face, 4).ravel().tolist() for face in moved]
-
-
-def _follow(
-    models: Models,
-    visitor: Visitor,
-    image_rgb: NDArray[np.uint8] | None,
-    time_s: float,
-    settings: Mapping[str, Any],
-) -> tuple[list[Face], dict[str, Any]]:
-    choice = Choice(str(settings.get("network")), str(settings.get("mode")))
-    smoothing = bool(settings.get("smoothing", True))
-    max_faces, time_s = _limits(settings, time_s)
-    with visitor.lock, models.turns:
-        start = time.perf_counter()
-        if visitor.is_past(time_s):
-            return [], {"late": True}
-        faces = visitor.follow(
-            models, choice, image_rgb, time_s, max_faces=max_faces, smoothing=smoothing
-        )
-        answer = {
-            "faces": [face_to_json(face) for face in faces],
-            "network_ms": 0.0 if image_rgb is None else _ms(visitor.network_s),
-            "server_ms": _ms(time.perf_counter() - start),
-            "jitter": round(visitor.jitter, 6),
-        }
-        return faces, answer
 
 
 def _limits(settings: Mapping[str, Any], time_s: float) -> tuple[int, float]:

@@ -34,28 +34,25 @@ def decode_frame(data_url: str) -> NDArray[np.uint8]:
     return cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
 
 
-def require_small(data_url: str, formats: tuple[str, ...] = ("JPEG",)) -> bytes:
+def require_small(data_url: str) -> bytes:
     """The file in a data URL of a frame, checked by its header to be quick to decode.
 
     A small JPEG may have thousands of scans, each of which takes as long as the whole picture.
 
-    Args:
-        formats: As Pillow names them.
-
     Raises:
-        ValueError: For another format, too many letters, pixels or scans.
+        ValueError: For anything but a JPEG file, or too many letters, pixels or scans.
     """
     if len(data_url) > MOST_FRAME_LENGTH:
         raise ValueError(f"a frame has at most {MOST_FRAME_LENGTH} letters, got {len(data_url)}")
     try:
         data = base64.b64decode(data_url.partition(",")[2], validate=True)
-        with Image.open(io.BytesIO(data), formats=formats) as header:
-            size, is_jpeg = header.size, header.format == "JPEG"
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
+            size = header.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the camera's frame is no {' or '.join(formats)} picture") from error
+        raise ValueError("the camera's frame is no JPEG picture") from error
     if max(size) > MOST_FRAME_SIDE:
         raise ValueError(f"a frame is at most {MOST_FRAME_SIDE} pixels wide and high, got {size}")
-    if is_jpeg and data.count(_SCAN) > MOST_SCANS:
+    if data.count(_SCAN) > MOST_SCANS:
         raise ValueError(f"a frame has at most {MOST_SCANS} scans, got {data.count(_SCAN)}")
     return data
 

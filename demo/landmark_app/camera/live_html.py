@@ -11,7 +11,6 @@ _BRANCHES = (-36, -18, 0, 18, 36)  # where they lie above and below the middle o
 CARD_ROWS = {
     "parameters": "Parameters",
     "macs": "Multiplications",
-    "latency": "Latency",
     "fps": "Frames/s",
     "runtime": "Runs in",
 }
@@ -39,23 +38,27 @@ def aside_html(networks: dict[str, str], presets: dict[str, str]) -> str:
 
 
 def _card_html() -> str:
-    """What the switch changes: a factor, a drawing of the branches, and a table of both states."""
+    """What the switch changes: a factor, a drawing of the branches, bars of both latencies, and a table."""
+    bars = "".join(
+        f'<p data-side="{side}"><span>{title}</span><b data-cell="latency-{side}">–</b>'
+        f'<i class="pf-length" data-bar="{side}"></i></p>'
+        for side, title in enumerate(_SIDES)
+    )
     heads = "".join(
         f'<th scope="col" data-side="{side}">{title}</th>' for side, title in enumerate(_SIDES)
     )
     rows = []
     for name, title in CARD_ROWS.items():
         cells = "".join(
-            f'<td data-side="{side}"><span data-cell="{name}-{side}">–</span>'
-            + (f'<i class="pf-length" data-bar="{side}"></i>' if name == "latency" else "")
-            + "</td>"
-            for side in (0, 1)
+            f'<td data-side="{side}" data-cell="{name}-{side}">–</td>' for side in (0, 1)
         )
-        rows.append(f'<tr><th scope="row">{title}</th>{cells}</tr>')
+        kind = ' class="pf-frames"' if name == "fps" else ""
+        rows.append(f'<tr{kind}><th scope="row">{title}</th>{cells}</tr>')
     return (
         '<section class="pf-card" aria-label="What the switch changes">'
         '<p class="pf-factor" role="status" aria-live="polite"><b></b><span></span></p>'
         f"{_fold_svg()}"
+        f'<div class="pf-race" aria-label="Latency for one face" role="group">{bars}</div>'
         f'<table class="pf-table pf-pairs"><thead><tr><td></td>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
         '<p class="pf-fair"><span></span> <button type="button" class="pf-link"></button></p>'

@@ -36,15 +36,12 @@ _TEMPLATE = """
   <div class="pf-stage">
     <div class="pf-panes">{panes}</div>
     <div class="pf-empty">
-      <svg viewBox="0 0 48 48" aria-hidden="true">
-        <path d="M6 15h8l4-5h12l4 5h8v24H6z"/><circle cx="24" cy="26" r="8"/>
-      </svg>
       <p class="pf-title"></p>
-      <p class="pf-message" role="status" aria-live="polite">Your camera's pictures go to this machine
-        only, and are not kept.</p>
+      <p class="pf-message" role="status" aria-live="polite">Pictures go to the app's machine only,
+        and are not kept.</p>
       <p class="pf-starts">
         <button type="button" class="pf-button pf-start">Start camera</button>
-        <button type="button" class="pf-button pf-film">Show it on an example</button>
+        <button type="button" class="pf-button pf-film">Show an example</button>
       </p>
     </div>
     <p class="pf-trouble" role="status" aria-live="polite" hidden>

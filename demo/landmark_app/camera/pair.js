@@ -5,6 +5,7 @@ const ZOOM_WIDTH = 960; // pixels of the magnified picture
 const ZOOM_HEIGHT = 720;
 const FACTORS = [1, 2, 5, 10, 20, 50, 100, 200, 500]; // by which differences may be drawn longer
 const TOO_SMALL = 0.001; // pixels; nothing is drawn of smaller differences
+const SAME = 0.01; // pixels; nobody sees smaller differences
 const ARROW_COLOR = "#ff9f1a";
 const slider = find(".pf-slider");
 const scratch = document.createElement("canvas");
@@ -25,6 +26,19 @@ function paintSlider(picture, panes) {
   if (edge < width) context.drawImage(scratch, edge, 0, width - edge, height, edge, 0, width - edge, height);
   context.fillStyle = "#fff";
   context.fillRect(edge - 1, 0, 2, height);
+  context.beginPath();
+  context.arc(edge, height / 2, height / 30, 0, 2 * Math.PI);
+  context.fill();
+}
+
+// The slider goes where the picture is touched; the canvas may be wider than the picture in it.
+function slide(event) {
+  if (way() !== "slider" || !event.buttons) return;
+  const canvas = canvases[0];
+  const { left, width, height } = canvas.getBoundingClientRect();
+  const shown = Math.min(width, (height * canvas.width) / canvas.height);
+  const share = (event.clientX - left - (width - shown) / 2) / shown;
+  slider.value = Math.min(100, Math.max(0, 100 * share));
 }
 
 // The longest drawing of differences that stays small beside the face.
@@ -115,13 +129,15 @@ function writePair() {
   });
   const [first, second] = latencies;
   const known = first !== null && second !== null;
-  const title = (side) => (x) => `Right is ${x} ${side}`;
-  const idle = state.running ? "Measuring …" : "Which is faster, and by how much?";
-  fill("speedup", known ? factorWords(first, second, title("faster"), title("slower"), "Equally fast") : idle);
   const enough = series.largest.length >= ENOUGH;
   const largest = enough ? Math.max(...series.largest) : null;
+  const same = largest !== null && largest < SAME ? ", same points" : "";
+  const title = (side) => (x) => `Right is ${x} ${side}${same}`;
+  const idle = state.running ? "Measuring …" : "Which is faster, and by how much?";
+  fill("speedup", known ? factorWords(first, second, title("faster"), title("slower"), `Equally fast${same}`) : idle);
   fill("largest", pixels(largest));
   fill("mean", pixels(enough ? quantile(series.mean, 0.5) : null));
+  if (!state.running) showPoster(canvases[0], [], {});
   fill("apart", enough ? `Points differ: ${largest === 0 ? "not at all" : largest < TOO_SMALL ? "by less than 0.001 px" : `by ${pixels(largest)} at most`}.` : "");
 }
 
@@ -175,6 +191,7 @@ const view = {
       slider.parentElement.hidden = way() !== "slider";
       writeCaptions();
     };
+    for (const name of ["pointerdown", "pointermove"]) canvases[0].addEventListener(name, slide);
     findAll(".pf-ways input").forEach((input) => input.addEventListener("change", turned));
     window.addEventListener("pfld-settings", changed);
     turned();

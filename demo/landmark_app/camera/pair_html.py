@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from landmark_app.comparison import Comparison
-from landmark_app.model_facts import ModelFacts
+from landmark_app.model_facts import ModelFacts, weights_mb
 from landmark_app.models import Choice
 
 WAYS = {"two": "Two pictures", "slider": "Slider", "zoom": "Differences"}
@@ -18,8 +18,8 @@ LATENCY_ROWS = {
     "p95": "Network, p95",
     "fps": "Frames/s, network alone",
 }
+_SAME_PX = 0.01  # nobody sees smaller differences
 PAIR_ROWS = {"largest": "Largest difference of points", "mean": "Mean difference of points"}
-_FLOAT_BYTES = 4
 
 Texts = Mapping[str, tuple[str, str] | str]
 
@@ -82,13 +82,11 @@ def pair_table(titles: tuple[str, str], texts: Texts | None = None) -> str:
 
 def fact_texts(facts: ModelFacts, choice: Choice) -> dict[str, str]:
     """Texts for a network's size, by the names of FACT_ROWS."""
-    size, note = facts.file_bytes, ""
-    if choice.mode == "reparameterized":  # made from the train-time file when it is loaded
-        size, note = facts.parameters * _FLOAT_BYTES, ", once folded"
+    note = ", once folded" if choice.mode == "reparameterized" else ""
     return {
         "parameters": f"{facts.parameters / 1e6:.2f} million",
         "macs": f"{facts.macs / 1e6:.0f} million",
-        "file": f"{size / 1e6:.1f} MB{note}",
+        "file": f"{weights_mb(choice.mode, facts.parameters, facts.file_bytes):.1f} MB{note}",
     }
 
 
@@ -102,11 +100,13 @@ def photo_texts(
     }
     if not len(result.first):
         return {**sizes, "speedup": "No face to compare on"}
+    is_same = result.largest_px is not None and result.largest_px < _SAME_PX
+    same = ", same points" if is_same else ""
     left, right = _latency_texts(result.first_runs_s), _latency_texts(result.second_runs_s)
     return {
         **sizes,
         **{name: (left[name], right[name]) for name in LATENCY_ROWS},
-        "speedup": factor_text(result.speed_up),
+        "speedup": factor_text(result.speed_up) + same,
         "largest": pixels_text(result.largest_px),
         "mean": pixels_text(result.mean_px),
         "apart": f"{len(result.first_runs_s)} runs of each on the largest face, in turns.",

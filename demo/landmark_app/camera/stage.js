@@ -11,6 +11,7 @@ const lost = find(".pf-trouble");
 const mirror = find(".pf-mirror");
 const startButton = find(".pf-start");
 const stopButton = find(".pf-stop");
+mirror.addEventListener("change", () => view.write());
 
 function say(text, title) {
   find(".pf-title").textContent = title || "";

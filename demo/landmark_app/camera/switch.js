@@ -8,7 +8,7 @@ const inBrowserNetworks = () => window.pfldBrowserRuntime && (window.pfldBrowser
 const own = { ...props.settings, ...store.get("live", {}) };
 const measured = {}; // per network, mode and number of faces: what was last measured
 let fresh = null; // what is being measured
-const facts = {}; // sizes per network, distances of points per network and mode; null while they load
+const facts = {}; // sizes per network, what was found on the example per network and mode; null while they load
 const FACTS_AGAIN_MS = 5000; // after facts could not be loaded
 let factsTimer = 0;
 
@@ -36,7 +36,8 @@ function lastOf(chosen) {
 
 const million = (value) => (value === undefined ? "…" : `${(value / 1e6).toFixed(value < 1e7 ? 2 : 0)} million`);
 
-const choiceNow = () => `${own.network} · ${foldedMode() === "browser" ? "onnx" : foldedMode()}`;
+const choiceOf = (chosen) => `${own.network} · ${chosen === "browser" ? "onnx" : chosen}`;
+const onExample = (chosen) => facts[choiceOf(chosen)] || {};
 
 async function loadFact(name, load) {
   if (name in facts) return;
@@ -53,31 +54,42 @@ async function loadFact(name, load) {
 
 function loadFacts() {
   loadFact(own.network, server.sizes);
-  if (hasSwitch()) loadFact(choiceNow(), server.apart);
+  loadFact(choiceOf(foldedMode()), server.example);
+  if (hasSwitch() && runtimes().includes("reparameterized")) loadFact(choiceOf("reparameterized"), server.example);
+}
+
+// Latencies of both forms: on the visitor's own picture if both are known, else on the example.
+function latencies() {
+  const live = both().map((chosen) => lastOf(chosen).ms);
+  const { ms: example } = onExample(foldedMode());
+  const isOwn = !live.includes(null) || !example || foldedMode() === "browser";
+  return { values: isOwn ? live : example, isOwn };
 }
 
 function sameness() {
-  const { largest_px: largest, mean_px: mean } = facts[choiceNow()] || {};
+  const { largest_px: largest, mean_px: mean } = onExample(foldedMode());
   if (largest === undefined || largest === null) return ["", ""];
-  if (largest < 0.01) return [", same points", `Largest difference on the example photo: ${pixels(largest)}.`];
-  return ["", `On the example photo the points differ by ${pixels(mean)} on average, by ${pixels(largest)} at most.`];
+  if (largest < 0.01) return [", same points", largest === 0 ? "the points do not differ." : `the points differ by ${pixels(largest)}.`];
+  return ["", `the points differ by ${pixels(mean)} on average, by ${pixels(largest)} at most.`];
 }
 
 function factorTexts() {
   if (!props.networks[own.network].folds)
     return ["No branches to fold", `Each layer of ${own.network} has one branch already, while it is trained as well.`];
   if (!hasSwitch()) return ["Train-time weights are missing", `There is no train-time weight file of ${own.network}.`];
-  const [train, folded] = both().map(lastOf);
-  if (train.ms !== null && folded.ms !== null) {
-    const [same, detail] = sameness();
-    const words = factorWords(train.ms, folded.ms, (x) => `${x} faster${same}`, (x) => `${x} slower${same}`, `As fast${same}`);
-    return [words, detail];
-  }
-  const wanted = train.ms === null ? "train-time" : "re-parameterized";
-  if (!state.running) return ["Same points, less work", "Trained with many branches, run with one. Start the camera or the example, then move the switch."];
-  if (mode() !== "train-time" === (wanted !== "train-time"))
-    return ["Measuring …", `${fresh.ms.length} of ${ENOUGH} frames, ${wanted}.`];
-  return ["How much faster?", `Move the switch, to measure ${wanted} as well.`];
+  const { values, isOwn } = latencies();
+  if (values.includes(null)) return [state.running ? "How much faster?" : "Same points, less work", nextStep()];
+  const [same, detail] = sameness();
+  const words = factorWords(...values, (x) => `${x} faster${same}`, (x) => `${x} slower${same}`, `As fast${same}`);
+  if (isOwn) return [words, `Measured on your picture. On the example photo ${detail}`];
+  return [words, same ? `Measured on the example photo. ${nextStep()}` : `On the example photo; ${detail} ${nextStep()}`];
+}
+
+// What the visitor can do to have both forms measured on the own picture.
+function nextStep() {
+  if (!state.running) return "Start the camera to see it on your face.";
+  if (lastOf(mode()).ms === null) return `Your picture: ${fresh.ms.length} of ${ENOUGH} frames.`;
+  return "Move the switch to measure both on your picture.";
 }
 
 function fairText() {
@@ -85,28 +97,42 @@ function fairText() {
   const runtime = titles[foldedMode()];
   if (foldedMode() === "reparameterized") return "Both run in PyTorch, so the factor is that of folding alone.";
   const where = foldedMode() === "browser" ? "on your device" : `in ${runtime}`;
+  const { ms: alone } = onExample("reparameterized");
+  if (alone && foldedMode() !== "browser")
+    return `Folding alone makes it ${times(alone[0] / alone[1])} faster; the rest is ${runtime} in place of PyTorch.`;
   return `Train-time runs in PyTorch, re-parameterized ${where}: the factor is of folding and runtime together.`;
+}
+
+// A factor at the beginning stands out.
+function writeFactor(title) {
+  const [, factor, words] = title.match(/^(\S+×)?(.*)$/);
+  find(".pf-factor b").replaceChildren(...(factor ? [Object.assign(document.createElement("em"), { textContent: factor })] : []), words);
+}
+
+// The face of the example, while the camera is off.
+function showExample() {
+  const { faces = [[]] } = onExample(foldedMode());
+  showPoster(canvases[0], mode() === "train-time" ? faces[0] : faces[faces.length - 1], own);
 }
 
 function writeCard() {
   const { parameters = [], macs = [] } = facts[own.network] || {};
-  const values = both().map(lastOf);
-  const slowest = Math.max(...values.map((value) => value.ms || 0));
+  const shown = latencies().values;
+  const slowest = Math.max(...shown.map((value) => value || 0));
   const active = mode() === "train-time" ? 0 : 1;
-  values.forEach(({ ms: latency, fps }, side) => {
+  both().map(lastOf).forEach(({ fps }, side) => {
+    const latency = shown[side];
     const absent = side === 0 && !hasSwitch();
     fill(`parameters-${side}`, absent ? "–" : million(parameters[side]));
     fill(`macs-${side}`, absent ? "–" : million(macs[side]));
-    const count = `${fresh.ms.length} of ${ENOUGH}`;
-    const waiting = side === active && state.running && fresh.ms.length ? count : "–";
-    fill(`latency-${side}`, latency === null ? waiting : ms(latency));
-    fill(`fps-${side}`, latency === null || fps === null ? "–" : fps.toFixed(fps < 10 ? 1 : 0));
+    fill(`latency-${side}`, ms(latency));
+    fill(`fps-${side}`, fps === null ? "–" : fps.toFixed(fps < 10 ? 1 : 0));
     fill(`runtime-${side}`, side === 0 ? (absent ? "–" : "PyTorch") : titles[foldedMode()]);
     find(`[data-bar="${side}"]`).style.width = slowest && latency ? `${(100 * latency) / slowest}%` : "0";
     findAll(`[data-side="${side}"]`).forEach((cell) => cell.classList.toggle("pf-active", side === active));
   });
   const [title, detail] = factorTexts();
-  if (find(".pf-factor b").textContent !== title) find(".pf-factor b").textContent = title;
+  if (find(".pf-factor b").textContent !== title) writeFactor(title);
   if (find(".pf-factor span").textContent !== detail) find(".pf-factor span").textContent = detail;
   find(".pf-fair span").textContent = fairText();
   const fair = find(".pf-fair button");
@@ -114,6 +140,8 @@ function writeCard() {
   fair.hidden = !hasSwitch() || !runtimes().includes(other);
   fair.dataset.runtime = other;
   fair.textContent = other === "reparameterized" ? "Use PyTorch for both" : `Use ${titles[other]}`;
+  find(".pf-frames").hidden = [0, 1].every((side) => find(`[data-cell="fps-${side}"]`).textContent === "–");
+  if (!state.running) showExample();
 }
 
 function writeControls() {

@@ -21,5 +21,5 @@ def filled_folder(folder: Path) -> Iterator[Path]:
     try:
         yield own
     except BaseException:
-        shutil.rmtree(own)
+        shutil.rmtree(own, ignore_errors=True)  # it may be gone, to make room
         raise

@@ -1,4 +1,4 @@
-"""SVG charts and progress bars in the page's colours, for dark and light mode."""
+"""Charts and progress bars in the page's colours, for dark and light mode."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 _WIDTH, _HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 34
 _MOST_POINTS = 600  # of a line; more would be closer than a pixel
-_BAR = 30  # height of a bar with its gap
-_GROUP_GAP = 10  # more, between groups of bars
-_LETTER = 7.2  # width of a letter of labels, at most
 
 
 def line_chart(
@@ -58,32 +55,35 @@ def line_chart(
         f'<span><i class="pf-color-{index}"></i>{escape(name)}</span>'
         for index, name in enumerate(lines)
     )
-    return _figure(title, unit, f"<p class='pf-key'>{keys}</p>", parts, _HEIGHT)
+    of_unit = f" <small>{escape(unit)}</small>" if unit else ""
+    return (
+        f'<figure class="pf-chart"><figcaption>{escape(title)}{of_unit}</figcaption>'
+        f'<p class="pf-key">{keys}</p><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape(title)}">{"".join(parts)}</svg></figure>'
+    )
 
 
 def bar_chart(title: str, bars: Mapping[str, float], *, unit: str, digits: int = 1) -> str:
-    """An SVG chart with a bar and its value for each name; empty text without any.
+    """A bar and its value for each name, as HTML; empty text without any.
 
     Names that start alike, up to a " · ", stand together.
     """
     if not bars:
         return ""
     top = max(max(bars.values()), 1e-12)
-    left = min(max(len(name) for name in bars) * _LETTER + 20, _WIDTH // 2)
-    room = _WIDTH - left - 70
-    parts, y, group = [], 0, ""
+    rows, group = [], ""
     for name, value in bars.items():
         start = name.partition(" · ")[0]
-        y += _GROUP_GAP if group and start != group else 0
+        kind = ' class="pf-apart"' if group and start != group else ""
         group = start
-        length, middle = max(room * value / top, 2), y + 20
-        parts.append(f'<text x="{left - 10}" y="{middle}" text-anchor="end">{escape(name)}</text>')
-        parts.append(
-            f'<rect class="pf-bar-fill" x="{left}" y="{y + 6}" width="{length:.1f}" height="18" rx="4"/>'
+        rows.append(
+            f"<p{kind}><span>{escape(name)}</span>"
+            f'<i style="width:{100 * value / top:.1f}%"></i><b>{value:.{digits}f}</b></p>'
         )
-        parts.append(f'<text x="{left + length + 8:.1f}" y="{middle}">{value:.{digits}f}</text>')
-        y += _BAR
-    return _figure(title, unit, "", parts, y + 10)
+    return (
+        f'<figure class="pf-chart pf-bars"><figcaption>{escape(title)} <small>{escape(unit)}</small>'
+        f"</figcaption>{''.join(rows)}</figure>"
+    )
 
 
 def progress_bar(text: str, done: int, total: int | None) -> str:
@@ -92,15 +92,6 @@ def progress_bar(text: str, done: int, total: int | None) -> str:
     return (
         f'<div class="pf-progress" role="status"><progress{share} aria-label="{escape(text)}">'
         f"</progress><span>{escape(text)}</span></div>"
-    )
-
-
-def _figure(title: str, unit: str, key: str, parts: list[str], height: int) -> str:
-    of_unit = f" <small>{escape(unit)}</small>" if unit else ""
-    return (
-        f'<figure class="pf-chart"><figcaption>{escape(title)}{of_unit}</figcaption>{key}'
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">'
-        f"{''.join(parts)}</svg></figure>"
     )
 
 

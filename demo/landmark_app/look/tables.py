@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from landmark_app.benchmark.measure import BenchmarkReport
+from landmark_app.model_facts import weights_mb
 from landmark_app.models import Choice
+from pfld.benchmark.backends import BackendSpeed
 from pfld.runtime.face import Face
 
+_MIB = 2**20
 _FACE_HEADS = {
     "Face": "As numbered in the picture with “Face and quality”; largest first.",
     "Sure": "How sure the detector is that this is a face.",
@@ -26,9 +29,9 @@ _BENCHMARK_HEADS = {
     "Faces/s": "In batches of 8.",
     "Parameters": "Numbers that the network has learnt.",
     "Multiplications": "For one face.",
-    "File": "Weight file. A re-parameterized network is made from the train-time file when it is loaded.",
+    "Weights": "Their size; of a re-parameterized network, once it is folded.",
     "Memory": "Largest amount of a process that only runs this network.",
-    "Off by": "Largest distance from the train-time network's points on noise, where int8 differs most.",
+    "Off by": "Largest distance from the train-time network's points on the face of the first example.",
 }
 
 
@@ -116,13 +119,18 @@ def benchmark_table(report: BenchmarkReport, titles: Mapping[Choice, str]) -> st
             f"{speed.faces_per_second:.0f}",
             _millions(speed.parameters, 2),
             _millions(speed.macs, 0),
-            f"{speed.file_mib:.1f} MiB",
-            "–" if memory is None else f"{memory:.0f} MiB",
-            pixels(speed.difference_px),
+            _weights(choice.mode, speed),
+            "–" if memory is None else f"{memory * _MIB / 1e6:.0f} MB",
+            pixels(report.apart_px.get(choice)),
         )
         own = "".join(f"<td>{cell}</td>" for cell in cells)
         rows.append(f'<th scope="row">{escape(titles[choice])}</th>{own}')
     return table(_BENCHMARK_HEADS, rows, "Measured speeds and sizes")
+
+
+def _weights(mode: str, speed: BackendSpeed) -> str:
+    size = round(speed.file_mib * _MIB)
+    return f"{weights_mb(mode, speed.parameters or size // 4, size):.1f} MB"
 
 
 def _millions(count: int | None, digits: int) -> str:

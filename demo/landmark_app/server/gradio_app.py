@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ import gradio as gr
 from fastapi.responses import JSONResponse
 
 from landmark_app.browser.routes import serve
-from landmark_app.camera.frames import require_small
+from landmark_app.server.camera_calls import CameraCalls
 from landmark_app.server.guard import where
 from landmark_app.server.jobs import share_jobs
 from landmark_app.server.sessions import OpenPages, bound_sessions
@@ -19,6 +20,9 @@ from landmark_app.server.social_card import SocialCard
 
 _WRONG = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 _WORDS = "This cannot be answered."
+_LONGEST = 500  # letters of a message
+# Between looks for jobs. Gradio's are 1 ms apart, and all threads wait for each.
+QUEUE_S = 0.02
 
 
 def make_app(
@@ -45,15 +49,16 @@ def make_app(
     page.state_session_capacity = options.get("state_session_capacity", 500)
     page.max_threads = max_threads
     page._queue.max_thread_count = max_threads
+    page._queue.sleep_when_free = QUEUE_S
     answer_in_words(page)
     share_jobs(page, shares)
-    bound_streams(page)
     handlers: Any = dict.fromkeys(_WRONG, _refuse)
     outer = fastapi.FastAPI(
         openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=handlers
     )
     serve(outer)
     outer.add_middleware(SocialCard, root_path=root_path)
+    outer.add_middleware(CameraCalls, page=page)
     gr.mount_gradio_app(
         outer,
         page,
@@ -67,9 +72,8 @@ def make_app(
         app_kwargs={"exception_handlers": handlers, "openapi_url": None},
         **mounted,
     )
-    page.has_launched = (
-        True  # as launch() does; else Gradio copies any file that a page names into its folder
-    )
+    # As launch() does; else Gradio copies any file that a page names into its folder.
+    page.has_launched = True
     bound_sessions(page, open_pages)
     return outer
 
@@ -86,31 +90,15 @@ def answer_in_words(page: gr.Blocks) -> None:
             return await inner(*args, **kwargs)
         except gr.Error as error:
             error.print_exception = False
+            # Gradio's own repeat the value that they refuse, and pages show them as HTML.
+            said = str(error.message)[:_LONGEST].encode(errors="replace").decode()
+            error.message = html.escape(said, quote=False)
             raise
         except Exception as error:
             print(f"  a call failed: {where(error)}", file=sys.stderr, flush=True)
             raise gr.Error(_WORDS, print_exception=False) from error
 
     page.process_api = process_api  # type: ignore[method-assign]
-
-
-def bound_streams(page: gr.Blocks) -> None:
-    """Has pictures that are streamed checked before they are decoded."""
-    for block in page.blocks.values():
-        if isinstance(block, gr.Image) and block.streaming:
-            block.preprocess = _bounded(block.preprocess)  # type: ignore[method-assign]
-
-
-def _bounded(inner: Any) -> Any:
-    def preprocess(payload: Any) -> Any:
-        if payload is not None:
-            try:
-                require_small(payload.url or "", formats=("JPEG", "PNG", "WEBP"))
-            except ValueError as error:
-                raise gr.Error(str(error), print_exception=False) from error
-        return inner(payload)
-
-    return preprocess
 
 
 def _refuse(request: fastapi.Request, error: Exception) -> JSONResponse:

@@ -73,8 +73,24 @@ class Guard:
         found = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        method, path = scope["method"], self._routes.inner(scope["path"])
+        path = self._routes.inner(scope["path"])
         answer = Answer(send, self._visitors.framers, is_file=self._routes.is_file(path))
+        try:
+            await self._check(scope, receive, answer, path, found)
+        except asyncio.CancelledError:  # the server does not wait any longer
+            await answer.refuse(503, "The app has ended.")
+            raise
+
+    async def _check(
+        self, scope: Scope, receive: Receive, answer: Answer, path: str, found: dict[str, str]
+    ) -> None:
+        """Refuses a request, or passes it on.
+
+        Args:
+            path: As of :meth:`Routes.inner`.
+            found: Its headers.
+        """
+        method = scope["method"]
         why = self._visitors.refusal(method, path, found)
         if why:
             return await answer.refuse(403, why)

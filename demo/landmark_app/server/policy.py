@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterable
 
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
-_FILE_POLICY = "default-src 'none'"
+_FILE_POLICY = "default-src 'none'; sandbox"
 
 
 def headers(*, is_file: bool, framers: Iterable[str], page: bytes | None) -> dict[str, str]:
     """Headers to add to an answer.
 
     Args:
-        is_file: Whether it is a visitor's file, which may load nothing.
+        is_file: Whether it is a visitor's file, which may load nothing and is no page of this origin.
         framers: Origins that may show the page in a frame.
         page: The page's HTML if that is the answer; its scripts are allowed by their hashes.
     """

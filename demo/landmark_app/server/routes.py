@@ -58,8 +58,6 @@ USED = (
     Route(f"{_API}/cancel", ("POST",), MOST_MESSAGE),
     Route(f"{_API}/reset", ("POST",), MOST_MESSAGE),
     Route(f"{_API}/component_server", ("POST",), MOST_MESSAGE),
-    Route(f"{_API}/stream/{{event_id}}", ("POST",), MOST_MESSAGE),
-    Route(f"{_API}/stream/{{event_id}}/close", ("POST",), MOST_MESSAGE),
     Route(f"{_API}/upload", ("POST",), None),
     Route(f"{_API}/upload_progress"),
     Route(f"{_API}/file={{path_or_url:path}}", ("GET", "HEAD")),

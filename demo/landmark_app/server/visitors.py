@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -96,7 +97,11 @@ def visitor_of(scope: Mapping[str, Any]) -> str:
         scope: As ASGI has it.
     """
     client = scope.get("client")
-    name = str(client[0]) if client else ""
+    return _visitor_at(str(client[0]) if client else "")
+
+
+@lru_cache(1000)
+def _visitor_at(name: str) -> str:
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:

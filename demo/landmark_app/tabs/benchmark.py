@@ -171,8 +171,8 @@ def _results(report: BenchmarkReport, titles: Mapping[Choice, str]) -> str:
         )
         + bar_chart(
             "Memory",
-            {titles[c]: mib for c, mib in report.memory_mib.items()},
-            unit="MiB, of a process that does nothing else",
+            {titles[c]: mib * 2**20 / 1e6 for c, mib in report.memory_mib.items()},
+            unit="MB, of a process that does nothing else",
             digits=0,
         )
         + "</div>"

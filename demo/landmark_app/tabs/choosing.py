@@ -55,7 +55,7 @@ def choose_network(models: Models) -> gr.State:
     )
     live = gr.HTML(
         html_template="<i></i>",
-        css_template="position: absolute;",
+        elem_classes="pf-unseen",
         js_on_load=_FOLLOW_LIVE,
         apply_default_css=False,
         told={"network": default.network, "mode": default.mode},

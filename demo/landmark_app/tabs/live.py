@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +12,13 @@ from gradio.data_classes import DataWithFiles
 
 from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer
-from landmark_app.camera.fold_facts import form_sizes, has_branches, points_apart
+from landmark_app.camera.fold_facts import form_sizes, has_branches, on_example
 from landmark_app.camera.follow import on_frame
 from landmark_app.camera.live_html import BUTTONS, aside_html, options_html
 from landmark_app.camera.live_view import live_view
 from landmark_app.camera.visitor import Visitor
 from landmark_app.models import Choice, Models
 from landmark_app.tabs.controls import SHOWN_AT_FIRST
-from landmark_app.tabs.stream import stream_view
 
 _READOUTS = {
     "fps": ("Frames/s", "Frames shown in a second, over the last four seconds."),
@@ -43,13 +44,16 @@ RUNTIMES = {
 }
 _PRESETS = {"fast": "Fast", "accurate": "Accurate"}
 _FAST = "ghostone-small-heatmap"
+_MEASURED_FOR_S = (
+    300  # then latencies on the example are measured anew: the machine may have been busy
+)
 
 
 def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
     """Builds the tab."""
     visitor = gr.State(Visitor())
     default = models.default
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def locate(body: DataWithFiles) -> dict[str, Any]:
         return answer(page, visitor, places, body, lambda *frame: on_frame(models, *frame))
@@ -57,14 +61,18 @@ def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
     def sizes(network: str) -> dict[str, Any]:
         return kept(network, lambda: form_sizes(models.metadata(network)))
 
-    def apart(choice: str) -> dict[str, Any]:
-        return kept(choice, lambda: points_apart(models, Choice.parse(choice)))
+    def example(choice: str) -> dict[str, Any]:
+        return kept(choice, lambda: on_example(models, Choice.parse(choice)), _MEASURED_FOR_S)
 
-    def kept(name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def kept(
+        name: str, find: Callable[[], dict[str, Any]], seconds: float = math.inf
+    ) -> dict[str, Any]:
         try:
-            if name not in known:
-                known[name] = find()
-            return known[name]
+            found_at, found = known.get(name, (-math.inf, {}))
+            if time.monotonic() - found_at > seconds or not found:
+                found = find()
+                known[name] = time.monotonic(), found
+            return found
         except (ValueError, OSError) as error:
             return {"error": str(error)}
 
@@ -83,7 +91,7 @@ def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
             "camera": "",
             "side": 640,
         },
-        server_functions=[locate, sizes, apart],
+        server_functions=[locate, sizes, example],
         above=aside_html({name: _title(models, name) for name in models.networks}, _PRESETS),
         buttons=BUTTONS,
         below=options_html(),
@@ -94,12 +102,6 @@ def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
         runtimes=RUNTIMES,
         presets=_presets(models),
     )
-    with gr.Accordion(
-        "If the picture above stays empty: stream pictures instead",
-        open=False,
-        elem_classes="pf-stream",
-    ):
-        stream_view(models, places)
 
 
 def _title(models: Models, network: str) -> str:

@@ -61,7 +61,6 @@ def photo_tab(models: Models, folder: Path) -> None:
                 buttons=["fullscreen"],
                 elem_id="photo-out",
             )
-            faces = gr.HTML(elem_id="photo-faces", apply_default_css=False)
             with gr.Row(elem_classes="pf-downloads"):
                 png = gr.Button("Download PNG", interactive=False, elem_id="photo-png")
                 data, table = (
@@ -72,6 +71,7 @@ def photo_tab(models: Models, folder: Path) -> None:
                 )
                 cancel = gr.Button("Cancel", interactive=False, elem_id="photo-cancel")
                 png_file = gr.DownloadButton(interactive=False, visible="hidden", elem_id=_PNG_FILE)
+            faces = gr.HTML(elem_id="photo-faces", apply_default_css=False)
         with gr.Column(scale=1, min_width=280, elem_classes="pf-settings"):
             choice = choose_network(models)
             show = shown()

@@ -183,7 +183,7 @@ function paint() {
 }
 
 const millions = (count) => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} M`;
-const mebibytes = (bytes) => (bytes ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : "–");
+const megabytes = (bytes) => (bytes ? `${(bytes / 1e6).toFixed(1)} MB` : "–");
 
 function fillNetworks() {
   const names = document.body.dataset.networks.split(" ").filter((name) => name in NETWORKS);
@@ -197,7 +197,7 @@ function fillNetworks() {
     head.scope = "row";
     head.textContent = name;
     row.append(head);
-    for (const text of [millions(before[0]), millions(after[0]), millions(before[1]), millions(after[1]), mebibytes(files[`${name}.onnx`]), mebibytes(files[`${name}-int8.onnx`])])
+    for (const text of [millions(before[0]), millions(after[0]), millions(before[1]), millions(after[1]), megabytes(files[`${name}.onnx`]), megabytes(files[`${name}-int8.onnx`])])
       row.insertCell().textContent = text;
   }
   markNetwork();
