@@ -74,7 +74,7 @@ def test_every_module_that_is_imported_is_declared():
         "atheris",
     }  # a message says how to install these
     # Parts of what Gradio and pytest give their users.
-    known |= {"starlette", "fastapi", "uvicorn", "packaging", "tomli"}
+    known |= {"starlette", "fastapi", "uvicorn", "anyio", "packaging", "tomli"}
     found = {names.get(module, module): path.name for path in files for module in imported(path)}
     assert not {module: file for module, file in found.items() if module not in known}
 
