@@ -289,15 +289,6 @@ def test_two_visitors_at_once_see_their_own_faces(visit):
         one.wait_for_timeout(200)
 
 
-def test_pictures_can_be_streamed_instead(visit):
-    page = visit()
-    page.get_by_text("stream pictures instead").click()
-    page.click("#stream-in button:has-text('Webcam')")
-    page.click("#stream-in button:has-text('Record')")
-    page.wait_for_selector("#stream-out img")
-    page.get_by_text("faces 1").wait_for()
-
-
 def test_a_benchmark_starts_and_is_cancelled(visit):
     page = visit("Benchmark")
     assert page.is_disabled("#benchmark-cancel")
