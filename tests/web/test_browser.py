@@ -182,19 +182,28 @@ def test_landmarks_follow_a_face_before_the_camera(visit):
     page.get_by_text("Camera stopped").wait_for()
 
 
-def test_several_faces_keep_their_numbers_and_are_lost_when_they_leave(visit):
-    counts = visit().evaluate(
-        """async (file) => {
+STAGE = """
           const { BrowserRuntime } = await import(new URL("modules/runtime.js", location.href));
           const bitmap = await createImageBitmap(await (await fetch("example.jpg")).blob());
           const canvas = document.createElement("canvas");
           [canvas.width, canvas.height] = [640, 360];
           const context = canvas.getContext("2d", { willReadFrequently: true });
           const runtime = new BrowserRuntime();
-          const seen = [];
-          const show = async (places, maxFaces, timeS) => {
+          const draw = (places) => {
             context.clearRect(0, 0, 640, 360);
             for (const x of places) context.drawImage(bitmap, 75, 0, 300, 340, x, 0, 318, 360);
+          };
+"""  # a canvas on which the example's face can be drawn at places
+
+
+def test_several_faces_keep_their_numbers_and_are_lost_when_they_leave(visit):
+    counts = visit().evaluate(
+        "async (file) => {"
+        + STAGE
+        + """
+          const seen = [];
+          const show = async (places, maxFaces, timeS) => {
+            draw(places);
             const settings = { file, timeS, maxFaces, smoothing: true };
             const { faces } = await runtime.locate(canvas, settings);
             seen.push(faces.map(({ id, box }) => [id, (box[0] + box[2]) / 2]));
@@ -221,17 +230,12 @@ def test_several_faces_keep_their_numbers_and_are_lost_when_they_leave(visit):
 @pytest.mark.parametrize("interval_s", [0.1, 0.3, 0.7])
 def test_a_face_that_jumps_between_rare_frames_is_found_in_the_same_frame(visit, interval_s):
     seen = visit().evaluate(
-        """async ([file, intervalS]) => {
-          const { BrowserRuntime } = await import(new URL("modules/runtime.js", location.href));
-          const bitmap = await createImageBitmap(await (await fetch("example.jpg")).blob());
-          const canvas = document.createElement("canvas");
-          [canvas.width, canvas.height] = [640, 360];
-          const context = canvas.getContext("2d", { willReadFrequently: true });
-          const runtime = new BrowserRuntime();
+        "async ([file, intervalS]) => {"
+        + STAGE
+        + """
           const middles = [];
           for (let i = 0; i < 12; i += 1) {
-            context.clearRect(0, 0, 640, 360);
-            context.drawImage(bitmap, 75, 0, 300, 340, i % 4 < 2 ? 10 : 310, 0, 318, 360);
+            draw([i % 4 < 2 ? 10 : 310]);
             const settings = { file, timeS: i * intervalS, maxFaces: 1, smoothing: false };
             const { faces } = await runtime.locate(canvas, settings);
             middles.push(faces.map(({ box }) => (box[0] + box[2]) / 2));

@@ -69,13 +69,8 @@ def share_jobs(page: gr.Blocks, shares: Shares) -> None:
 
 
 def is_job(block: Any) -> bool:
-    """Whether a function of the page is one of which only some run at once, and no camera's."""
-    return bool(
-        block.fn
-        and block.queue
-        and block.connection != "stream"
-        and block.concurrency_limit is not None
-    )
+    """Whether a function of the page is one of which only some run at once."""
+    return bool(block.fn and block.queue and block.concurrency_limit is not None)
 
 
 def counted(work: Callable[..., Any], shares: Shares) -> Callable[..., Any]:
