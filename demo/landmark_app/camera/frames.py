@@ -18,7 +18,6 @@ MOST_FRAME_LENGTH = 2_000_000  # characters of a data URL
 MOST_FRAME_SIDE = 1920  # pixels
 MOST_SCANS = 32  # of a JPEG; cameras need 1, progressive pictures about 10
 _SCAN = b"\xff\xda"
-_JPEG_QUALITY = 85
 
 
 def decode_frame(data_url: str) -> NDArray[np.uint8]:
@@ -55,13 +54,6 @@ def require_small(data_url: str) -> bytes:
     if data.count(_SCAN) > MOST_SCANS:
         raise ValueError(f"a frame has at most {MOST_SCANS} scans, got {data.count(_SCAN)}")
     return data
-
-
-def encode_frame(image_rgb: NDArray[np.uint8]) -> str:
-    """A frame ``(H, W, 3)`` uint8 RGB as a data URL, the inverse of :func:`decode_frame`."""
-    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-    data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def face_to_json(face: Face) -> dict[str, Any]:

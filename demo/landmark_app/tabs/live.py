@@ -44,9 +44,8 @@ RUNTIMES = {
 }
 _PRESETS = {"fast": "Fast", "accurate": "Accurate"}
 _FAST = "ghostone-small-heatmap"
-_MEASURED_FOR_S = (
-    300  # then latencies on the example are measured anew: the machine may have been busy
-)
+# Then latencies on the example are measured anew: the machine may have been busy.
+_MEASURED_FOR_S = 300
 
 
 def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
