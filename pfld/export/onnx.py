@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pfld.export.channel_padding import pad_channels
+from pfld.export.concatenations import split_concatenations
 from pfld.export.onnx_file import labelled, landmarks_px
 from pfld.export.pixel_input import take_pixels
 from pfld.files import write_whole
@@ -67,6 +68,7 @@ def export_onnx(
     # Fused from a copy in float32 on the CPU, whatever the network trains in.
     original = _detached_copy(network)
     model = pad_channels(_with_pooling(_traced(reparameterize(original), size)))
+    model = split_concatenations(model)
     normalised = replace(metadata, form="reparameterized", interface=NORMALISED)
     files = {Path(path): (model, normalised)}
     if self_contained is not None:

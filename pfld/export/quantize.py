@@ -1,8 +1,8 @@
 """Quantization of most of a network to int8, for ONNX Runtime on CPUs.
 
 Weights get a scale per channel, maps one scale each, from their ranges on real faces. Inputs of a
-concatenation share one scale, so it needs no requantization. The stem and the head stay in float: see
-:mod:`pfld.export.float_layers`.
+concatenation share one scale, so it needs no requantization, as sums of convolutions would. The stem and
+the head stay in float: see :mod:`pfld.export.float_layers`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.export.calibration import QUANTIZED_TYPES, Extremes, measure_extremes
+from pfld.export.concatenations import join_concatenations
 from pfld.export.equalization import equalize
 from pfld.export.float_layers import STEM, float_nodes
 from pfld.export.onnx_file import labelled, landmarks_px
@@ -85,7 +86,8 @@ def quantize_onnx(
     held_out = np.arange(len(crops)) % HELD_OUT_EVERY == 0
     about = replace(metadata, precision="int8")
     in_float = landmarks_px(labelled(model, metadata), metadata, crops)
-    quantized = _quantized(model, crops[~held_out], metadata.preprocessing, float_layers)
+    joined = join_concatenations(model)
+    quantized = _quantized(joined, crops[~held_out], metadata.preprocessing, float_layers)
     # Rounded weights shift the points of all faces alike, which an offset corrects.
     in_int8 = landmarks_px(labelled(quantized, about), about, crops[~held_out])
     shift_px = (in_int8 - in_float[~held_out]).mean(axis=0)
