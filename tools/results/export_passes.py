@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from markdown_tables import rewrite, table
 
+from markdown_tables import rewrite, table
 from pfld import reparameterize
 from pfld.export.channel_padding import pad_channels
 from pfld.export.concatenations import split_concatenations
