@@ -12,6 +12,7 @@ import argparse
 import csv
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,19 +35,27 @@ SPREAD = "label_spread.csv"
 TURNS = (-12, 0, 12)  # degrees by which crops are turned
 
 
-def seen_in_views(network: Backend, face: FaceAnnotation) -> NDArray[np.float32]:
-    """The network's points ``(98, 2)``, averaged over all views of a face, in pixels of its picture."""
+def seen_in_views(
+    network: Backend, face: FaceAnnotation, turns: Sequence[float] = TURNS, *, mirror: bool = True
+) -> NDArray[np.float32]:
+    """The network's points ``(98, 2)``, averaged over views of a face, in pixels of its picture.
+
+    Args:
+        turns: Degrees by which the crop is turned, one view each.
+        mirror: Look at the mirror image of each view as well.
+    """
     image = read_image(face.image_path)
     wanted = network.metadata.preprocessing
     crops = [
         FaceCrop.around(face.landmarks_px, scale=wanted.crop_scale, angle=math.radians(degrees))
-        for degrees in TURNS
+        for degrees in turns
     ]
     pixels = np.stack([crop.extract(image, wanted.input_size) for crop in crops])
-    straight, mirrored = np.split(network.predict(np.concatenate([pixels, pixels[:, :, ::-1]])), 2)
-    mirrored = mirrored[:, WFLW_98.mirror] * (-1, 1) + (1, 0)
-    both = (straight + mirrored) / 2
-    points = [crop.to_image(found) for crop, found in zip(crops, both)]
+    seen = network.predict(pixels)
+    if mirror:
+        mirrored = network.predict(pixels[:, :, ::-1])
+        seen = (seen + mirrored[:, WFLW_98.mirror] * (-1, 1) + (1, 0)) / 2
+    points = [crop.to_image(found) for crop, found in zip(crops, seen)]
     return np.mean(points, axis=0, dtype=np.float32)
 
 

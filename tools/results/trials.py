@@ -1,9 +1,10 @@
 """What still moves the best network: ``python tools/results/trials.py --data DIR --out runs/trials``.
 
-Each row of :data:`ROWS` goes on from ``ghostone-heatmap`` (``--start``) for equally many faces and differs
-from the first row in one thing. Errors are measured on held-out faces with their labels, on those of them
-that people labelled, with people's own points (``human68.npz``), and on the test list. docs/trials.csv and
-the table in docs/family.md are rewritten. Rows that are finished in ``--out`` are not run again.
+Each row of :data:`ROWS` goes on from shipped weights (or those in ``--starts``) for equally many faces and
+differs from the first row of the same network in one thing. Errors are measured on held-out faces with
+their labels, on those of them that people labelled, with people's own points (``human68.npz``), and on the
+test list. docs/trials.csv and the table in docs/family.md are rewritten. Rows that are finished in
+``--out`` are not run again.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ COMMON = (
 )
 INNER = slice(27, 68)  # of 68 points: nose, eyes and mouth, where both definitions agree best
 BATCH = 64
+SMALL, HALF = "ghostone-small-heatmap", "--width-multiplier 0.5"
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,16 @@ class Row:
     """One run: its name, what differs from the first, and the options for that.
 
     ``OWN`` in the options is the data set with labels halfway to the network's own points over six views,
-    ``PEOPLE`` the one where people's points replace those of the nose, eyes and mouth. ``variant`` is one of
-    training_variants.py.
+    ``PEOPLE`` the one where people's points replace those of the nose, eyes and mouth, ``FLAGSHIP`` the
+    ONNX file of ``ghostone-heatmap``. ``variant`` is one of training_variants.py, ``start`` the network
+    whose weights the run begins with.
     """
 
     name: str
     change: str
     options: str = ""
     variant: str = ""
+    start: str = "ghostone-heatmap"
 
 
 ROWS = (
@@ -68,6 +72,13 @@ ROWS = (
     Row("weak", "weak augmentation throughout", "--augmentation 0.1 --augmentation-start 1"),
     Row("alike", "all labels trusted alike", "--label-trust 0"),
     Row("sure", "points weigh more where the network is sure", variant="sure-points"),
+    Row("small", f"`{SMALL}` as before", HALF, start=SMALL),
+    Row(
+        "taught",
+        f"`{SMALL}` with the larger network as teacher",
+        f"{HALF} --teacher FLAGSHIP",
+        start=SMALL,
+    ),
 )
 
 
@@ -145,8 +156,8 @@ def picture_side(path: Path) -> int:
 DATA = {"OWN": own_labels, "PEOPLE": people_labels}
 
 
-def train(row: Row, data: Path, out: Path, cache: Path, start: Path, people: Path) -> None:
-    """Trains a row, unless that has been done.
+def train(row: Row, data: Path, out: Path, cache: Path, starts: Path, people: Path) -> None:
+    """Trains a row from weights in the folder ``starts``, unless that has been done.
 
     Raises:
         subprocess.CalledProcessError: When training fails.
@@ -154,7 +165,9 @@ def train(row: Row, data: Path, out: Path, cache: Path, start: Path, people: Pat
     folder = out / row.name
     if any(folder.glob("*.json")):
         return
-    words = [*COMMON.split(), *row.options.split()]
+    start = starts / f"{row.start}.safetensors"
+    flagship = str(starts / "ghostone-heatmap.onnx")
+    words = [*COMMON.split(), *row.options.replace("FLAGSHIP", flagship).split()]
     for name, write in DATA.items():
         if name in words:
             made = out / f"data-{name.lower()}"
@@ -251,10 +264,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--cache", type=Path, help="folder for decoded crops (default in --out)")
     parser.add_argument(
-        "--start",
+        "--starts",
         type=Path,
-        default=ROOT / "weights" / "ghostone-heatmap.safetensors",
-        help="weights to go on from, with their ONNX file beside them (default: the shipped ones)",
+        default=ROOT / "weights",
+        help="folder of weights to go on from, with ONNX files beside them (default: weights)",
     )
     parser.add_argument("--rows", nargs="*", help="names of the rows to run (default: all)")
     given = parser.parse_args()
@@ -262,7 +275,7 @@ def main() -> int:
     people = given.people or data.parent / "human68.npz"
     for row in ROWS:
         if given.rows is None or row.name in given.rows:
-            train(row, data, out, cache, given.start, people)
+            train(row, data, out, cache, given.starts, people)
     table_file = ROOT / "docs" / "trials.csv"
     before = read_csv(table_file)
     faces = training_faces(TrainingConfig(data=str(data), cache=str(cache)), print)
