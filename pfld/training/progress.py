@@ -85,9 +85,16 @@ class TrainingProgress:
         if not due and "validation_nme" not in row:
             return
         self._printed = now
-        left = clock.spent_s * (1 / max(clock.progress, 1e-9) - 1) / 60
+        left = self._minutes_left(clock, rate)
         nme = f", validation NME {row['validation_nme']:.4f}" if "validation_nme" in row else ""
         self.print(
             f"{row['faces']:,} faces: loss {row['loss']:.2f}{nme}, "
             f"{rate:.1f} images/s, {left:.0f} min left"
         )
+
+    def _minutes_left(self, clock: RunClock, rate: float) -> float:
+        """Minutes to the end of the run at the present rate in faces/s."""
+        if self._config.minutes:
+            return (1 - clock.progress) * self._config.minutes
+        faces = self._config.steps * self._config.batch_size
+        return (1 - clock.progress) * faces / max(rate, 1e-9) / 60
