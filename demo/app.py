@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from landmark_app.camera.admission import Admission
+from landmark_app.camera.fold_facts import FoldFacts
 from landmark_app.models import Choice, Models
 from landmark_app.server.address import EVERYWHERE, address_of, listen
 from landmark_app.server.home import KEPT_S, Home
@@ -90,7 +91,8 @@ def _serve(
     loading = models.load()
     _report(next(loading, None))
     limits = ui.Limits(max_video_s=arguments.max_video_s, max_jobs=arguments.max_jobs)
-    page = ui.build(models, Admission(arguments.max_live), limits, home.files)
+    facts = FoldFacts(models)
+    page = ui.build(models, Admission(arguments.max_live), limits, home.files, facts)
     most_upload = arguments.max_upload_mb * MB
     shares, open_pages = Shares(), OpenPages()
     app = make_app(
@@ -117,7 +119,7 @@ def _serve(
             visitors.allow(urlsplit(shared).hostname or "")
             print(f"  Shared at {shared}: pictures pass through Gradio's servers.", flush=True)
         _warn_of_others(arguments, password)
-        threading.Thread(target=_load_rest, args=(models, loading), daemon=True).start()
+        threading.Thread(target=_load_rest, args=(models, loading, facts), daemon=True).start()
         threading.Thread(target=_tidy, args=(home,), daemon=True).start()
         running.wait()
         raise RuntimeError("the server has ended")
@@ -135,7 +137,11 @@ def _warn_of_others(arguments: argparse.Namespace, password: Password | None) ->
         print(f"  {whom} can use the app, {how}.", flush=True)
 
 
-def _load_rest(models: Models, loading: Iterator[tuple[Choice, float]]) -> None:
+def _load_rest(models: Models, loading: Iterator[tuple[Choice, float]], facts: FoldFacts) -> None:
+    # What Live shows before the camera is on, with the train-time network and PyTorch.
+    facts.sizes(models.default_network)
+    facts.example(str(models.default))
+    facts.example(str(Choice(models.default_network, "reparameterized")))
     for loaded in loading:
         _report(loaded)
     for failure in models.failures.values():

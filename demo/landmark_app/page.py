@@ -10,6 +10,7 @@ import gradio as gr
 
 from landmark_app.browser.routes import HEAD
 from landmark_app.camera.admission import Admission
+from landmark_app.camera.fold_facts import FoldFacts
 from landmark_app.look.theme import make_theme
 from landmark_app.models import Models
 from landmark_app.tabs.about import about_tab
@@ -56,13 +57,21 @@ class Limits:
     max_jobs: int = 2
 
 
-def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr.Blocks:
+def build(
+    models: Models,
+    places: Admission,
+    limits: Limits,
+    folder: Path,
+    facts: FoldFacts | None = None,
+) -> gr.Blocks:
     """Builds the page with all its tabs.
 
     Args:
         places: Limits how many cameras are on at once.
         folder: Where uploads and results are stored; the caller removes it.
+        facts: What is known of the networks already.
     """
+    facts = facts or FoldFacts(models)
     with gr.Blocks(
         title="PFLD landmarks",
         analytics_enabled=False,
@@ -75,9 +84,9 @@ def build(models: Models, places: Admission, limits: Limits, folder: Path) -> gr
         )
         with gr.Tabs(elem_classes="pf-tabs"):
             with gr.Tab("Live", id="live"):
-                live_tab(page, models, places)
+                live_tab(page, models, places, facts)
             with gr.Tab("Side by side", id="pair"):
-                pair_tab(page, models, places, folder)
+                pair_tab(page, models, places, facts, folder)
             with gr.Tab("Photo", id="photo"):
                 photo_tab(models, folder)
             with gr.Tab("Video", id="video"):

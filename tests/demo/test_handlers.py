@@ -265,7 +265,7 @@ def test_a_form_that_has_none_beside_it_is_shown_alone(models):
     found = on_example(models, Choice("face", "train-time"))
     ((face,),) = found.pop("faces")
     assert len(face["points"]) == 196
-    assert found == {"ms": None, "largest_px": None, "mean_px": None}
+    assert found == {"ms": None, "largest_px": None, "mean_px": None, "shifts": None}
 
 
 def test_that_all_places_are_taken_is_told_apart_from_other_errors():

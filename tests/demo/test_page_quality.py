@@ -20,8 +20,8 @@ RULES = {
 }
 # What is drawn last in each tab, and not drawn in the others.
 LAST = {
-    "live": "#live-view .pf-readout",
-    "pair": "#pair-view .pf-readout",
+    "live": "#live-view .pf-words",
+    "pair": "#pair-view .pf-words",
     "photo": "#photo-out",
     "video": ".pf-video",
     "benchmark": "#benchmark-errors svg",

@@ -24,7 +24,10 @@ PREFIX = "/pfld-browser"
 OFFER = f"{PREFIX}/offer.js"
 FILM = f"{PREFIX}/example.jpg".removeprefix("/")  # relative; Live shows it where there is no camera
 # Loads the script that offers it to Live; relative, so that it works behind a sub-path as well.
-HEAD = f'<script type="module" src="{OFFER.removeprefix("/")}"></script>'
+HEAD = (
+    f'<link rel="preload" as="image" href="{FILM}">'
+    f'<script type="module" src="{OFFER.removeprefix("/")}"></script>'
+)
 _TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",

@@ -23,19 +23,20 @@ async function loadPhoto() {
   return image;
 }
 
-// Shows the photo with faces on it, as they were found in all of it.
-async function showPoster(canvas, faces, options) {
+const POSTER_SCALE = FILM_WIDTH / POSTER[2];
+
+// Calls paint(picture, panes) with a part of the photo, and with lists of faces that were found in all of it.
+async function showPoster(panes, paint) {
   photo ||= loadPhoto();
   const image = await photo.catch(() => (photo = null));
   if (!image || state.running) return;
   const [left, top, width] = POSTER;
-  const scale = FILM_WIDTH / width;
-  const place = (values) => values.map((value, i) => scale * (value - (i % 2 ? top : left)));
+  const place = (values) => values.map((value, i) => POSTER_SCALE * (value - (i % 2 ? top : left)));
   const picture = document.createElement("canvas");
   [picture.width, picture.height] = [FILM_WIDTH, FILM_HEIGHT];
-  picture.getContext("2d").drawImage(image, left, top, width, FILM_HEIGHT / scale, 0, 0, FILM_WIDTH, FILM_HEIGHT);
-  const placed = faces.map((face) => ({ ...face, points: place(face.points), box: place(face.box), axes: face.axes && face.axes.map(place) }));
-  draw(canvas, picture, placed, options);
+  picture.getContext("2d").drawImage(image, left, top, width, FILM_HEIGHT / POSTER_SCALE, 0, 0, FILM_WIDTH, FILM_HEIGHT);
+  const placed = (face) => ({ ...face, points: place(face.points), box: place(face.box), axes: face.axes && face.axes.map(place) });
+  paint(picture, panes.map((faces) => faces.map(placed)));
 }
 
 // A stream as getUserMedia has it; it moves until its track is stopped.

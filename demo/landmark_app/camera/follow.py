@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landmark_app.camera.frames import face_to_json
+from landmark_app.camera.frames import face_to_json, shifts_to_json
 from landmark_app.camera.visitor import Visitor
-from landmark_app.comparison import Comparison, compare
+from landmark_app.comparison import compare
 from landmark_app.models import Choice, Models
 
 MOST_FACES = 8
@@ -72,10 +72,10 @@ def on_pair_frame(
         settings: "first" and "second", each a choice as text, and "max_faces".
 
     Returns:
-        "panes" with two lists of faces; "shifts" with the second points less the first for each face,
-        x0, y0, x1, ... in pixels, or None for networks with different points; "network_ms" with two
-        latencies, "server_ms", and the distances "largest_px" and "mean_px"; or only "late", if a later
-        frame was processed before. Which network runs first changes from frame to frame.
+        "panes" with two lists of faces; "shifts" as of
+        :func:`landmark_app.camera.frames.shifts_to_json`; "network_ms" with two latencies,
+        "server_ms", and the distances "largest_px" and "mean_px"; or only "late", if a later frame was
+        processed before. Which network runs first changes from frame to frame.
 
     Raises:
         ValueError: As :func:`on_frame`.
@@ -101,19 +101,12 @@ def on_pair_frame(
                 [face_to_json(replace(f, landmarks=p)) for f, p in zip(faces, points)]
                 for points in (result.first, result.second)
             ],
-            "shifts": _shifts(result),
+            "shifts": shifts_to_json(result.first, result.second),
             "network_ms": [_ms(result.first_s), _ms(result.second_s)],
             "server_ms": _ms(time.perf_counter() - start),
             "largest_px": result.largest_px,
             "mean_px": result.mean_px,
         }
-
-
-def _shifts(result: Comparison) -> list[list[float]] | None:
-    if result.first.shape != result.second.shape:
-        return None
-    moved = result.second.astype(np.float64) - result.first
-    return [np.round(face, 4).ravel().tolist() for face in moved]
 
 
 def _limits(settings: Mapping[str, Any], time_s: float) -> tuple[int, float]:

@@ -68,3 +68,16 @@ def face_to_json(face: Face) -> dict[str, Any]:
         "axes": None if axes is None else np.round(axes, 1).reshape(3, 4).tolist(),
         "pose": None if axes is None else [round(angle, 1) for angle in face.pose],
     }
+
+
+def shifts_to_json(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> list[list[float]] | None:
+    """The second points ``(F, L, 2)`` less the first for each face, x0, y0, x1, ... in pixels.
+
+    None for networks with different points.
+    """
+    if first.shape != second.shape:
+        return None
+    moved = second.astype(np.float64) - first
+    return [np.round(face, 4).ravel().tolist() for face in moved]

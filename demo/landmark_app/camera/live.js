@@ -73,7 +73,7 @@ async function start(film = false) {
   note("");
   trouble("");
   empty.hidden = true;
-  root.classList.add("pf-on");
+  root.classList.add("pf-on", "pf-ran");
   root.classList.remove("pf-untouched");
   stopButton.textContent = film ? "Stop the example" : "Stop camera";
   stopButton.focus({ preventScroll: true });
@@ -142,6 +142,7 @@ function show(picture, answer, takenAt) {
   state.shown += 1;
   state.faces = faces.length;
   state.last = answer;
+  state.size = `${picture.width} × ${picture.height}`;
   if (faces.length && state.firstFaceMs === null) state.firstFaceMs = now - state.startedAt;
   facelessSince = faces.length ? 0 : facelessSince || now;
   note(facelessSince && now - facelessSince > FACELESS_MS ? "No face in view. Come closer, or turn on a light." : "");

@@ -20,7 +20,18 @@ from pfld.landmarks import SCHEMES
 from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD
 
 # The body of one JavaScript function, in this order; {view} is the part of one kind of view.
-_SCRIPTS = ("settings", "stage", "readout", "overlay", "film", "capture", "link", "{view}", "live")
+_SCRIPTS = (
+    "settings",
+    "stage",
+    "readout",
+    "facts",
+    "overlay",
+    "film",
+    "capture",
+    "link",
+    "{view}",
+    "live",
+)
 
 _PANE = (
     '<figure><canvas width="640" height="480" role="img" aria-label="Camera picture with landmarks: '

@@ -12,6 +12,7 @@ function fitTo(canvas, width, height) {
   if (canvas.width === width && canvas.height === height) return;
   canvas.width = width;
   canvas.height = height;
+  if (canvas === canvases[0]) root.style.setProperty("--pf-ratio", width / height);
 }
 
 // Draws the picture and its faces. options: show, a list of what is drawn, and width, a factor of lines.

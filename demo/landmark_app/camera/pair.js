@@ -15,7 +15,15 @@ let factor = 1;
 const settings = () => (window.pfldSettings || {}).pair || props.settings;
 const way = () => find(".pf-ways input:checked").value;
 const names = () => [settings().first, settings().second];
-const titleOf = (choice) => props.titles[choice] || choice;
+const networkOf = (choice) => choice.split(" · ")[0];
+const onExample = () => facts[names().join(" | ")] || {};
+
+// Of two modes of one network only the modes are named.
+function titles() {
+  const whole = names().map((choice) => props.titles[choice] || choice);
+  const [first, second] = names().map(networkOf);
+  return first === second ? whole.map((title) => title.replace(`${first} · `, "")) : whole;
+}
 
 function paintSlider(picture, panes) {
   draw(canvases[0], picture, panes[0], settings());
@@ -39,6 +47,7 @@ function slide(event) {
   const shown = Math.min(width, (height * canvas.width) / canvas.height);
   const share = (event.clientX - left - (width - shown) / 2) / shown;
   slider.value = Math.min(100, Math.max(0, 100 * share));
+  if (!state.running) showExample();
 }
 
 // The longest drawing of differences that stays small beside the face.
@@ -111,7 +120,7 @@ function paintZoom(picture, answer) {
 
 function writeCaptions(text) {
   const captions = findAll("figcaption");
-  const [first, second] = names().map(titleOf);
+  const [first, second] = titles();
   const wanted = way() === "two" ? [first, second] : [way() === "slider" ? `${first}  |  ${second}` : text || first, second];
   captions.forEach((caption, side) => {
     if (caption.textContent !== wanted[side]) caption.textContent = wanted[side];
@@ -127,31 +136,43 @@ function writePair() {
     fill(`p95-${side}`, latency === null ? "–" : ms(quantile(side ? series.second : series.network, 0.95)));
     fill(`fps-${side}`, latency ? String(Math.round(1000 / latency)) : "–");
   });
-  const [first, second] = latencies;
-  const known = first !== null && second !== null;
   const enough = series.largest.length >= ENOUGH;
-  const largest = enough ? Math.max(...series.largest) : null;
+  const isOnExample = !state.running && latencies.includes(null);
+  const { ms: calls = [null, null], largest_px = null, mean_px = null } = isOnExample ? onExample() : {};
+  const [first, second] = isOnExample ? calls : latencies;
+  const known = first !== null && second !== null;
+  const largest = isOnExample ? largest_px : enough ? Math.max(...series.largest) : null;
   const same = largest !== null && largest < SAME ? ", same points" : "";
   const title = (side) => (x) => `Right is ${x} ${side}${same}`;
   const idle = state.running ? "Measuring …" : "Which is faster, and by how much?";
   fill("speedup", known ? factorWords(first, second, title("faster"), title("slower"), `Equally fast${same}`) : idle);
   fill("largest", pixels(largest));
-  fill("mean", pixels(enough ? quantile(series.mean, 0.5) : null));
-  if (!state.running) showPoster(canvases[0], [], {});
-  fill("apart", enough ? `Points differ: ${largest === 0 ? "not at all" : largest < TOO_SMALL ? "by less than 0.001 px" : `by ${pixels(largest)} at most`}.` : "");
+  fill("mean", pixels(isOnExample ? mean_px : enough ? quantile(series.mean, 0.5) : null));
+  fill("apart", isOnExample ? (known ? `On the example photo: ${ms(first)} and ${ms(second)}, the fastest of some calls.` : "") : enough ? apartText(largest) : "");
+  titles().forEach((title, side) => fill(`name-${side}`, title));
+  names().forEach((choice, side) => {
+    for (const name of ["parameters", "macs", "file"]) fill(`${name}-${side}`, facts[choice] ? facts[choice][name] : "…");
+  });
+  if (!state.running) showExample();
+}
+
+function apartText(largest) {
+  if (largest === 0) return "Points differ: not at all.";
+  return `Points differ: ${largest < TOO_SMALL ? "by less than 0.001 px" : `by ${pixels(largest)} at most`}.`;
+}
+
+// The face of the example in both panes, while the camera is off.
+function showExample() {
+  const { faces: panes = [[], []], shifts, ...apart } = onExample();
+  const scaled = shifts && shifts.map((face) => face.map((value) => POSTER_SCALE * value));
+  crop = null;
+  showPoster(panes, (picture, placed) => view.paint(picture, { ...apart, panes: placed, shifts: scaled }));
 }
 
 function loadFacts() {
   const chosen = names();
-  for (const side of [0, 1]) {
-    fill(`name-${side}`, titleOf(chosen[side]));
-    for (const name of ["parameters", "macs", "file"]) fill(`${name}-${side}`, "…");
-  }
-  chosen.forEach(async (choice, side) => {
-    const found = (await server.facts(choice).catch(() => undefined)) || {};
-    if (names()[side] !== choice) return;
-    for (const name of ["parameters", "macs", "file"]) fill(`${name}-${side}`, found[name] || "–");
-  });
+  chosen.forEach((choice) => loadFact(choice, () => server.facts(choice)));
+  loadFact(chosen.join(" | "), () => server.example(chosen));
 }
 
 const view = {
@@ -172,12 +193,16 @@ const view = {
   },
   read: writePair,
   write: writePair,
+  loadFacts,
   begin() {
     let known = "";
     const changed = () => {
       const { first, second, max_faces } = settings();
       window.pfldStore.set("pair", settings());
-      if (known === first + second + max_faces) return;
+      if (known === first + second + max_faces) {
+        if (!state.running) showExample(); // what is drawn may have changed
+        return;
+      }
       known = first + second + max_faces;
       settingsChanged();
       crop = null;
@@ -190,7 +215,9 @@ const view = {
       root.dataset.way = way();
       slider.parentElement.hidden = way() !== "slider";
       writeCaptions();
+      if (!state.running) showExample();
     };
+    slider.addEventListener("input", () => !state.running && showExample());
     for (const name of ["pointerdown", "pointermove"]) canvases[0].addEventListener(name, slide);
     findAll(".pf-ways input").forEach((input) => input.addEventListener("change", turned));
     window.addEventListener("pfld-settings", changed);

@@ -64,7 +64,8 @@ def pair_table(titles: tuple[str, str], texts: Texts | None = None) -> str:
             f'<td data-cell="{name}-{side}">{escape(text)}</td>'
             for side, text in enumerate(texts.get(name, ("–", "–")))
         )
-        lines.append(f'<tr><th scope="row">{title}</th>{cells}</tr>')
+        kind = ' class="pf-timed"' if name in LATENCY_ROWS else ""
+        lines.append(f'<tr{kind}><th scope="row">{title}</th>{cells}</tr>')
     for name, title in PAIR_ROWS.items():
         text = escape(str(texts.get(name, "–")))
         lines.append(

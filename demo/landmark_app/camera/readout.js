@@ -59,7 +59,7 @@ function fill(name, text) {
 function read(answer) {
   state.fps = rateOf(series.shownAt) || 0;
   const p95 = (name) => `p95 ${ms(quantile(series[name], 0.95))}`;
-  put("fps", state.fps ? state.fps.toFixed(1) : "–", `${canvases[0].width} × ${canvases[0].height}`);
+  put("fps", state.fps ? state.fps.toFixed(1) : "–", state.size);
   put("whole", ms(quantile(series.whole, 0.5)), p95("whole"));
   put("server", ms(quantile(series.server, 0.5)), p95("server"));
   put("faces", String(state.faces), state.faces && answer.faces ? answer.faces.map((face) => `#${face.id}`).join(" ") : "");

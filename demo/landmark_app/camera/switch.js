@@ -8,9 +8,6 @@ const inBrowserNetworks = () => window.pfldBrowserRuntime && (window.pfldBrowser
 const own = { ...props.settings, ...store.get("live", {}) };
 const measured = {}; // per network, mode and number of faces: what was last measured
 let fresh = null; // what is being measured
-const facts = {}; // sizes per network, what was found on the example per network and mode; null while they load
-const FACTS_AGAIN_MS = 5000; // after facts could not be loaded
-let factsTimer = 0;
 
 function runtimes() {
   const { modes } = props.networks[own.network];
@@ -39,23 +36,10 @@ const million = (value) => (value === undefined ? "…" : `${(value / 1e6).toFix
 const choiceOf = (chosen) => `${own.network} · ${chosen === "browser" ? "onnx" : chosen}`;
 const onExample = (chosen) => facts[choiceOf(chosen)] || {};
 
-async function loadFact(name, load) {
-  if (name in facts) return;
-  facts[name] = null;
-  const found = await load(name).catch(() => undefined);
-  if (found && !found.error) facts[name] = found;
-  else {
-    delete facts[name];
-    window.clearTimeout(factsTimer);
-    factsTimer = window.setTimeout(loadFacts, FACTS_AGAIN_MS);
-  }
-  writeCard();
-}
-
 function loadFacts() {
-  loadFact(own.network, server.sizes);
-  loadFact(choiceOf(foldedMode()), server.example);
-  if (hasSwitch() && runtimes().includes("reparameterized")) loadFact(choiceOf("reparameterized"), server.example);
+  const chosen = [foldedMode(), ...(hasSwitch() && runtimes().includes("reparameterized") ? ["reparameterized"] : [])].map(choiceOf);
+  loadFact(own.network, () => server.sizes(own.network));
+  chosen.forEach((choice) => loadFact(choice, () => server.example(choice)));
 }
 
 // Latencies of both forms: on the visitor's own picture if both are known, else on the example.
@@ -112,7 +96,7 @@ function writeFactor(title) {
 // The face of the example, while the camera is off.
 function showExample() {
   const { faces = [[]] } = onExample(foldedMode());
-  showPoster(canvases[0], mode() === "train-time" ? faces[0] : faces[faces.length - 1], own);
+  showPoster([mode() === "train-time" ? faces[0] : faces[faces.length - 1]], (picture, [found]) => draw(canvases[0], picture, found, own));
 }
 
 function writeCard() {
@@ -215,6 +199,7 @@ const view = {
   camera: () => ({ camera: own.camera, side: own.side }),
   inBrowser: () => mode() === "browser",
   write: writeCard,
+  loadFacts,
   paint: (picture, answer) => draw(canvases[0], picture, answer.faces, own),
   took(answer, count) {
     if (!count) return;

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -12,12 +9,12 @@ from gradio.data_classes import DataWithFiles
 
 from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer
-from landmark_app.camera.fold_facts import form_sizes, has_branches, on_example
+from landmark_app.camera.fold_facts import FoldFacts, has_branches
 from landmark_app.camera.follow import on_frame
 from landmark_app.camera.live_html import BUTTONS, aside_html, options_html
 from landmark_app.camera.live_view import live_view
 from landmark_app.camera.visitor import Visitor
-from landmark_app.models import Choice, Models
+from landmark_app.models import Models
 from landmark_app.tabs.controls import SHOWN_AT_FIRST
 
 _READOUTS = {
@@ -44,36 +41,21 @@ RUNTIMES = {
 }
 _PRESETS = {"fast": "Fast", "accurate": "Accurate"}
 _FAST = "ghostone-small-heatmap"
-# Then latencies on the example are measured anew: the machine may have been busy.
-_MEASURED_FOR_S = 300
 
 
-def live_tab(page: gr.Blocks, models: Models, places: Admission) -> None:
+def live_tab(page: gr.Blocks, models: Models, places: Admission, facts: FoldFacts) -> None:
     """Builds the tab."""
     visitor = gr.State(Visitor())
     default = models.default
-    known: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def locate(body: DataWithFiles) -> dict[str, Any]:
         return answer(page, visitor, places, body, lambda *frame: on_frame(models, *frame))
 
     def sizes(network: str) -> dict[str, Any]:
-        return kept(network, lambda: form_sizes(models.metadata(network)))
+        return facts.sizes(network)
 
     def example(choice: str) -> dict[str, Any]:
-        return kept(choice, lambda: on_example(models, Choice.parse(choice)), _MEASURED_FOR_S)
-
-    def kept(
-        name: str, find: Callable[[], dict[str, Any]], seconds: float = math.inf
-    ) -> dict[str, Any]:
-        try:
-            found_at, found = known.get(name, (-math.inf, {}))
-            if time.monotonic() - found_at > seconds or not found:
-                found = find()
-                known[name] = time.monotonic(), found
-            return found
-        except (ValueError, OSError) as error:
-            return {"error": str(error)}
+        return facts.example(choice)
 
     live_view(
         "live",

@@ -11,6 +11,7 @@ from gradio.data_classes import DataWithFiles
 
 from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer
+from landmark_app.camera.fold_facts import FoldFacts
 from landmark_app.camera.follow import MOST_FACES, on_pair_frame
 from landmark_app.camera.live_view import live_view, settings_script
 from landmark_app.camera.pair_html import SLIDER, fact_texts, headline, pair_table, ways_html
@@ -36,7 +37,9 @@ _RESTORE = """(first, second) => {
 }"""
 
 
-def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -> None:
+def pair_tab(
+    page: gr.Blocks, models: Models, places: Admission, known: FoldFacts, folder: Path
+) -> None:
     """Builds the tab."""
     visitor = gr.State(Visitor())
     left_choice, right_choice = models.default_pair
@@ -46,16 +49,20 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
         names.setdefault(str(choice), str(choice))
     choices = [(title, name) for name, title in names.items()]
     titles = names[values[0]], names[values[1]]
-    known: dict[str, dict[str, str]] = {}
+    sizes: dict[str, dict[str, str]] = {}
 
     def locate(body: DataWithFiles) -> dict[str, Any]:
         return answer(page, visitor, places, body, lambda *frame: on_pair_frame(models, *frame))
 
     def facts(choice: str) -> dict[str, str]:
-        if choice not in known:
+        if choice not in sizes:
             parsed = Choice.parse(choice)
-            known[choice] = fact_texts(model_facts(models.backend(parsed)), parsed)
-        return known[choice]
+            sizes[choice] = fact_texts(model_facts(models.backend(parsed)), parsed)
+        return sizes[choice]
+
+    def example(chosen: list[str]) -> dict[str, Any]:
+        first, second = map(str, chosen)
+        return known.example(second, beside=first)
 
     with gr.Row(elem_classes="pf-split"):
         first, second = (
@@ -81,7 +88,7 @@ def pair_tab(page: gr.Blocks, models: Models, places: Admission, folder: Path) -
                     "max_faces": 1,
                     "show": SHOWN_AT_FIRST,
                 },
-                server_functions=[locate, facts],
+                server_functions=[locate, facts, example],
                 titles=names,
                 above=headline() + ways_html(),
                 below=SLIDER + pair_table(titles),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from landmark_app.files.examples import PHOTOS
 from landmark_app.files.found_pair import FoundPair, keep_pair
 from landmark_app.files.photo import NO_FACE, PhotoPair, on_pair_photo
 from landmark_app.files.uploads import uploaded
+from landmark_app.look.charts import progress_bar
 from landmark_app.look.tables import notice
 from landmark_app.model_facts import model_facts
 from landmark_app.models import Choice, Models
@@ -45,8 +46,12 @@ def pair_photo(
 
     def compare_photo(
         path: str | None, first: str, second: str, show: list[str], found: FoundPair | None = None
-    ) -> tuple[Any, ...]:
-        return compared(models, folder, names, path, (first, second), show, found)
+    ) -> Iterator[tuple[Any, ...]]:
+        chosen = first, second
+        if path and (found is None or (found.path, *map(str, found.choices)) != (path, *chosen)):
+            told = progress_bar("Finding faces, then timing both networks …", 0, None)
+            yield *[gr.skip()] * 4, told, *[gr.skip()] * 3
+        yield compared(models, folder, names, path, chosen, show, found)
 
     factor = gr.HTML(headline(), elem_id="pair-factor", apply_default_css=False)
     with gr.Row(elem_classes="pf-split pf-stacked"):
@@ -60,21 +65,26 @@ def pair_photo(
             buttons=["fullscreen"],
             elem_id="pair-slider",
         )
-    status = gr.HTML(notice(_INVITATION), elem_id="pair-status")
-    table = gr.HTML(
-        pair_table((titles[0], titles[1])), elem_id="pair-table", apply_default_css=False
-    )
+    status = gr.HTML(notice(_INVITATION), elem_id="pair-status", apply_default_css=False)
+    table = gr.HTML(elem_id="pair-table", apply_default_css=False)
     differences = gr.Image(
         label=_DIFFERENCES,
         format="jpeg",
         interactive=False,
         buttons=["fullscreen"],
         elem_id="pair-differences",
+        elem_classes="pf-once-there",
         height=520,
     )
     with gr.Row(elem_classes="pf-split pf-stacked"):
         left, right = (
-            gr.Image(label=title, format="jpeg", interactive=False, buttons=["fullscreen"])
+            gr.Image(
+                label=title,
+                format="jpeg",
+                interactive=False,
+                buttons=["fullscreen"],
+                elem_classes="pf-once-there",
+            )
             for title in titles
         )
     parts: list[Any] = [photo, *choices, show]
@@ -83,6 +93,7 @@ def pair_photo(
         compare_photo,
         [*parts, found],
         [together, left, right, differences, status, factor, table, found],
+        show_progress="hidden",
         trigger_mode="always_last",
         api_visibility="private",
         concurrency_id="jobs",
@@ -109,7 +120,7 @@ def compared(
     """
     heads = names.get(choices[0], choices[0]), names.get(choices[1], choices[1])
     if not path:
-        return *[None] * 4, notice(_INVITATION), headline(), pair_table(heads), None
+        return *[None] * 4, notice(_INVITATION), headline(), "", None
     rest: tuple[Any, ...] = tuple([gr.skip()] * 4)
     try:
         parsed = Choice.parse(choices[0]), Choice.parse(choices[1])
@@ -119,7 +130,7 @@ def compared(
             found = keep_pair(pair, path, parsed, folder)
         left, right = found.drawn(Drawing.of(show))
     except (ValueError, OSError) as error:
-        return *[None] * 4, notice(str(error), "error"), headline(), pair_table(heads), None
+        return *[None] * 4, notice(str(error), "error"), headline(), "", None
     labelled = gr.Image(left, label=heads[0]), gr.Image(right, label=heads[1])
     return (left, right), *labelled, *rest, found
 
