@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfld.export.calibration import QUANTIZED_TYPES, Extremes, measure_extremes
+from pfld.export.channel_padding import INT8_BLOCK, pad_channels
 from pfld.export.concatenations import join_concatenations
 from pfld.export.equalization import equalize
 from pfld.export.float_layers import STEM, float_nodes
@@ -86,7 +87,7 @@ def quantize_onnx(
     held_out = np.arange(len(crops)) % HELD_OUT_EVERY == 0
     about = replace(metadata, precision="int8")
     in_float = landmarks_px(labelled(model, metadata), metadata, crops)
-    joined = join_concatenations(model)
+    joined = pad_channels(join_concatenations(model), block=INT8_BLOCK)
     quantized = _quantized(joined, crops[~held_out], metadata.preprocessing, float_layers)
     # Rounded weights shift the points of all faces alike, which an offset corrects.
     in_int8 = landmarks_px(labelled(quantized, about), about, crops[~held_out])

@@ -62,7 +62,7 @@ def test_graph_has_the_convolutions_of_the_fused_network_in_whole_blocks(exporte
     whole = {item.name.split(".part")[0] for item in kernels}  # some are split by input channels
     assert len(whole) == sum(isinstance(module, torch.nn.Conv2d) for module in fused)
     assert not {"BatchNormalization", "ReduceMean", "Slice"} & set(kinds)
-    assert len(kernels) == kinds["Conv"] and all(item.dims[0] % 16 == 0 for item in kernels)
+    assert len(kernels) == kinds["Conv"] and all(item.dims[0] % 4 == 0 for item in kernels)
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param
 
 
