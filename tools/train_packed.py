@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))  # train.py lies beside the package
 
 # Chosen on held-out faces, for a GPU that takes some thousand faces a second.
 RECIPE = (
-    "--head heatmap --frozen-statistics --batch-size 512 --lr 0.0015 --warmup 0.03 --clip 100 "
+    "--head heatmap --frozen-statistics --batch-size 512 --lr 0.002 --warmup 0.03 --clip 100 "
     "--precision bf16 --float32-end 0.2 --ema 0.9995 --pose-repeats 3 --label-trust 0.08 "
     "--augmentation 0.25 --augmentation-start 3.6 --augmentation-until 1 "
     "--evaluate-every 1000000 --log-every 400 --checkpoint-minutes 3"
