@@ -86,26 +86,26 @@ class _Splitter(_Rewriter):
         self.channels = {
             name: shape[1].dim_value for name, shape in shapes.items() if len(shape) == 4
         }
+        self.outputs = {output.name for output in self.graph.output}
         self.parts: dict[str, list[str]] = {}
-        self.written: dict[str, onnx.NodeProto] = {}  # concatenations not in the graph yet
+        self.unwritten: dict[str, onnx.NodeProto] = {}  # concatenations not in the graph yet
 
     def rewrite(self, node: onnx.NodeProto) -> None:
         made = node.output[0]
-        if node.op_type == "Concat" and self.channels.keys() >= {made, *node.input}:
+        reads_parts = any(name in self.parts for name in node.input[:1])
+        if node.op_type == "Conv" and reads_parts and _groups(node) == 1:
+            self._split_dense(node, self.weights[node.input[1]])
+        elif made in self.outputs:
+            self._keep(node)
+        elif node.op_type == "Concat" and self.channels.keys() >= {made, *node.input}:
             self.parts[made] = [p for name in node.input for p in self.parts.get(name, [name])]
-            self.written[made] = node
-        elif node.op_type == "Conv" and node.input[0] in self.parts:
-            kernel = self.weights[node.input[1]]
-            if _groups(node) == 1:
-                self._split_dense(node, kernel)
-            else:
-                self._split_depthwise(node, kernel)
-        elif node.op_type in ("Relu", "GlobalAveragePool") and node.input[0] in self.parts:
+            self.unwritten[made] = node
+        elif node.op_type == "Conv" and reads_parts:
+            self._split_depthwise(node, self.weights[node.input[1]])
+        elif node.op_type in ("Relu", "GlobalAveragePool") and reads_parts:
             self._split_each(node)
         else:
-            for name in node.input:
-                self._write(name)
-            self.nodes.append(node)
+            self._keep(node)
 
     def _split_dense(self, node: onnx.NodeProto, kernel: NDArray[np.float32]) -> None:
         """One convolution for each part, the first with the bias, and their sum."""
@@ -152,17 +152,19 @@ class _Splitter(_Rewriter):
         self.nodes.extend(written)
         self.channels |= {part: self.channels[name] for part, name in zip(parts, given)}
         self.parts[made] = parts
-        self.written[made] = helper.make_node("Concat", parts, [made], made, axis=1)
+        self.unwritten[made] = helper.make_node("Concat", parts, [made], made, axis=1)
         return written
 
     def _slices(self, name: str) -> list[slice]:
         ends = np.cumsum([self.channels[part] for part in self.parts[name]]).tolist()
         return [slice(start, end) for start, end in zip([0, *ends], ends)]
 
-    def _write(self, name: str) -> None:
-        """Adds the concatenation of this name to the graph, if it is one and not there yet."""
-        if name in self.written:
-            self.nodes.append(_changed(self.written.pop(name), self.parts[name], name))
+    def _keep(self, node: onnx.NodeProto) -> None:
+        """Adds a node as it is, after the concatenations that it reads."""
+        for name in node.input:
+            if name in self.unwritten:
+                self.nodes.append(_changed(self.unwritten.pop(name), self.parts[name], name))
+        self.nodes.append(node)
 
 
 class _Joiner(_Rewriter):

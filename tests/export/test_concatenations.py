@@ -143,3 +143,17 @@ def test_sums_that_are_read_elsewhere_or_differ_in_stride_are_not_joined():
     weights = {"first": first, "second": second, "third": third}
     model = graph_of(nodes, weights, {"a": 3, "y": 3, "z": 3})
     assert kinds(join_concatenations(model)) == kinds(model)
+
+
+def test_a_concatenation_can_be_an_output_of_the_graph():
+    first, last = kernels((2, 4, 1, 1), (3, 6, 1, 1))
+    nodes = [
+        helper.make_node("Conv", ["x", "first"], ["p"]),
+        helper.make_node("Concat", ["p", "x"], ["both"], axis=1),
+        helper.make_node("Relu", ["both"], ["r"]),
+        helper.make_node("Conv", ["r", "last"], ["y"]),
+    ]
+    model = graph_of(nodes, {"first": first, "last": last}, {"y": 3, "both": 6})
+    split = split_concatenations(model)
+    for made, expected in zip(outputs(split, (2, 4, 8, 8)), outputs(model, (2, 4, 8, 8))):
+        assert_allclose(made, expected, atol=1e-4)
