@@ -18,6 +18,7 @@ from landmark_app.camera.admission import Admission
 from landmark_app.camera.fold_facts import FoldFacts
 from landmark_app.models import Choice, Models
 from landmark_app.server.address import EVERYWHERE, address_of, listen
+from landmark_app.server.certificate import Certificate, read_certificate
 from landmark_app.server.home import KEPT_S, Home
 from landmark_app.server.memory import few_arenas, stay
 from landmark_app.server.options import parser
@@ -41,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         password = read_password(arguments.auth, arguments.auth_file, os.environ)
         os.environ.pop(VARIABLE, None)  # processes started later need not know it
+        certificate = read_certificate(arguments.ssl_certfile, arguments.ssl_keyfile)
+        if certificate and arguments.share:
+            raise ValueError("--share has https of its own; leave out --ssl-certfile")
         models = Models(arguments.network)
         listening = listen(arguments.host, arguments.port)
         # SIGTERM ends the app as Ctrl-C does, so that visitors' files are removed.
@@ -50,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"demo/app.py: {error}", file=sys.stderr)
         return 2
     try:
-        return _serve(arguments, models, password, listening, home, start)
+        return _serve(arguments, models, password, certificate, listening, home, start)
     except KeyboardInterrupt:  # before the page is there
         return ENDED
     except Exception as error:  # whatever a start may fail with is one line
@@ -69,6 +73,7 @@ def _serve(
     arguments: argparse.Namespace,
     models: Models,
     password: Password | None,
+    certificate: Certificate | None,
     listening: socket.socket,
     home: Home,
     start: float,
@@ -109,10 +114,10 @@ def _serve(
     visitors = Visitors(arguments.host, filter(None, names), arguments.allow_frame)
     routes = Routes(home.files, most_upload, arguments.root_path)
     guard = Guard(app, visitors, routes, home, shares, open_pages, password)
-    running = Running(guard, listening)
+    running = Running(guard, listening, certificate=certificate)
     stay()
     try:
-        address = address_of(listening)
+        address = address_of(listening, "https" if certificate else "http")
         print(f"\n  Open {address} (ready after {time.perf_counter() - start:.1f} s)", flush=True)
         if arguments.share:
             shared = share(listening)

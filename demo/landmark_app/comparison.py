@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landmark_app.latency import computing_s
 from pfld.geometry import FaceCrop, extract_all
 from pfld.runtime.backends import Backend
 from pfld.weights.metadata import PIXELS
@@ -21,8 +21,8 @@ class Comparison:
 
     Attributes:
         first, second: Landmarks ``(F, L, 2)`` float32 in pixels of the picture, not smoothed.
-        first_runs_s, second_runs_s: Seconds of each timed call, without cutting out and preparing the
-            crops.
+        first_runs_s, second_runs_s: Seconds that each timed call computed, without cutting out and
+            preparing the crops.
         largest_px, mean_px: Largest and mean distance of corresponding points over all faces; None
             without faces, or if the networks have different points.
     """
@@ -122,9 +122,9 @@ class _Run:
     def __init__(self, batches: _Batches, backend: Backend) -> None:
         self.backend = backend
         crops, call, batch = batches.for_backend(backend)
-        start = time.perf_counter()
+        start = computing_s()
         fractions = call(batch)
-        self.seconds = [time.perf_counter() - start]
+        self.seconds = [computing_s() - start]
         points = [crop.to_image(face) for crop, face in zip(crops, fractions)]
         self.landmarks = np.stack(points) if points else np.zeros(fractions.shape, np.float32)
 
@@ -138,9 +138,9 @@ def _take_turns(batches: _Batches, runs: dict[int, _Run], repeats: int) -> None:
         calls.append((run, call, batch))
     for turn in range(repeats):
         for run, call, batch in calls if turn % 2 else calls[::-1]:
-            start = time.perf_counter()
+            start = computing_s()
             call(batch)
-            run.seconds.append(time.perf_counter() - start)
+            run.seconds.append(computing_s() - start)
 
 
 def _distances(

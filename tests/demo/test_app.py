@@ -241,6 +241,8 @@ def test_a_video_goes_in_and_comes_back_annotated(visit, tmp_path):
     page = visit("Video")
     page.set_input_files("#video-in input[type=file]", path)
     page.wait_for_selector("#video-in .file-preview")
+    page.wait_for_selector("#video-preview img")
+    assert "640 × 480 pixels, 2.0 s, 15 frames/s" in page.inner_text("#video-preview")
     page.click("#video-start")
     page.wait_for_selector("#video-charts svg")
     assert "30 frames" in page.inner_text("#video-status")
@@ -249,6 +251,8 @@ def test_a_video_goes_in_and_comes_back_annotated(visit, tmp_path):
     with page.expect_download() as download:
         page.click("#video-table")
     assert len(Path(download.value.path()).read_text().splitlines()) == 31
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator("#video-out video").is_visible()
 
 
 def test_of_a_broken_video_the_page_says_so(visit, tmp_path):
@@ -260,6 +264,33 @@ def test_of_a_broken_video_the_page_says_so(visit, tmp_path):
     page.click("#video-start")
     page.wait_for_selector("#video-status .pf-error")
     assert "damaged" in page.inner_text("#video-status")
+
+
+@pytest.mark.parametrize(
+    ("tab", "place", "kind"), [("Photo", "#photo", "photo"), ("Video", "#video-in", "video")]
+)
+def test_of_files_of_another_kind_the_page_says_so_and_goes_on_saying(
+    visit, tmp_path, tab, place, kind
+):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("not a picture")
+    page = visit(tab)
+    page.set_input_files(f"{place} input[type=file]", notes)
+    told = page.locator(".pf-other-kind")
+    told.wait_for()
+    assert told.inner_text().startswith(f"notes.txt cannot be taken. Choose a {kind}")
+    dropped = page.evaluate_handle(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(["no"], "list.csv", { type: "text/csv" }));
+          return data;
+        }"""
+    )
+    page.dispatch_event(f"{place} button", "drop", {"dataTransfer": dropped})
+    page.get_by_text("list.csv cannot be taken.").wait_for()
+    assert told.count() == 1 and page.locator(".toast-body").count() == 0
+    page.locator(".pf-example:visible").first.click()
+    told.wait_for(state="detached")
 
 
 def test_nobody_in_view_is_an_ordinary_state(visit):

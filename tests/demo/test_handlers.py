@@ -7,7 +7,6 @@ import math
 import os
 import re
 import tempfile
-import time
 from types import SimpleNamespace
 
 import cv2
@@ -16,10 +15,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from landmark_app.benchmark.measure import on_benchmark
+from landmark_app.camera import fold_facts
 from landmark_app.camera.admission import Admission
 from landmark_app.camera.answer import answer as answer_frame
 from landmark_app.camera.answer import read_settings
-from landmark_app.camera.fold_facts import form_sizes, has_branches, on_example
+from landmark_app.camera.fold_facts import FoldFacts, form_sizes, has_branches, on_example
 from landmark_app.camera.follow import on_frame, on_pair_frame
 from landmark_app.camera.frames import MOST_FRAME_LENGTH, decode_frame, face_to_json
 from landmark_app.camera.live_view import face_mesh
@@ -49,7 +49,7 @@ from pfld.weights import shipped
 from support.bad_weights import safetensors
 from support.clips import clip
 from support.damage import cut
-from support.fake_models import SHAPE, FakeBackend, fake_models
+from support.fake_models import SHAPE, FakeBackend, compute, fake_models
 from support.motion_jpeg import motion_jpeg
 from support.paths import PORTRAIT
 
@@ -249,7 +249,7 @@ def test_both_forms_are_measured_on_the_example(monkeypatch, tmp_path):
 
     class Slow(FakeBackend):
         def _run(self, batch):
-            time.sleep(pauses.get(self.name, 0))
+            compute(pauses.get(self.name, 0))
             return super()._run(batch)
 
     models = fake_models(monkeypatch, tmp_path, load=lambda _, mode: Slow(mode))
@@ -266,6 +266,43 @@ def test_a_form_that_has_none_beside_it_is_shown_alone(models):
     ((face,),) = found.pop("faces")
     assert len(face["points"]) == 196
     assert found == {"ms": None, "largest_px": None, "mean_px": None, "shifts": None}
+
+
+def test_any_two_can_be_compared_on_the_example(models):
+    found = on_example(models, Choice("face", "train-time"), beside=ONNX)
+    assert [len(faces) for faces in found["faces"]] == [1, 1] and min(found["ms"]) > 0
+    assert found["shifts"] == [[0.0] * 196]
+
+
+def test_facts_are_found_once_and_latencies_anew_after_some_minutes(models, monkeypatch):
+    made, now = [], [1000.0]
+    monkeypatch.setattr(
+        fold_facts, "on_example", lambda *args: made.append(args[1:]) or {"number": len(made)}
+    )
+    monkeypatch.setattr(fold_facts.time, "monotonic", lambda: now[0])
+    facts = FoldFacts(models)
+    assert [facts.example("face · onnx")["number"] for _ in range(2)] == [1, 1]
+    assert facts.example("face · onnx", beside="face · train-time")["number"] == 2
+    now[0] += 301
+    assert facts.example("face · onnx")["number"] == 3
+    assert made == [(ONNX, None), (ONNX, Choice("face", "train-time")), (ONNX, None)]
+    assert facts.sizes("face") is facts.sizes("face")
+
+
+def test_known_facts_do_not_wait_for_what_others_measure(models, monkeypatch):
+    facts = FoldFacts(models)
+    known = facts.example("face · onnx")
+    monkeypatch.setattr(
+        fold_facts, "on_example", lambda *args: {"again": facts.example("face · onnx")}
+    )
+    assert facts.example("face · onnx", beside="face · onnx")["again"] is known
+
+
+@pytest.mark.parametrize("choice", ["face", "face · none", "none · onnx"])
+def test_of_facts_that_cannot_be_found_the_page_gets_the_reason(models, choice):
+    facts = FoldFacts(models)
+    assert facts.example(choice)["error"]
+    assert facts.example("face · onnx", beside=choice)["error"]
 
 
 def test_that_all_places_are_taken_is_told_apart_from_other_errors():
@@ -328,7 +365,7 @@ def test_a_photo_has_its_face(models):
     assert len(photo.faces) == 1 and photo.image_rgb.shape == (512, 512, 3)
     values = photo.to_dict(ONNX)
     assert values["width"] == 512 and len(values["faces"][0]["landmarks"]) == 98
-    assert "<td>1</td>" in face_table(photo.faces)
+    assert "<td>1</td>" in face_table(photo.faces) and face_table([]) == ""
 
 
 def test_a_photo_of_48_megapixels_is_looked_at(models, tmp_path, portrait):

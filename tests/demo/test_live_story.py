@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,9 +93,9 @@ def factor(page):
     return float(page.inner_text(f"{LIVE} .pf-factor em").rstrip("×"))
 
 
-def pixels(page):
-    """The picture on the stage of Live, (H, W, 3) int."""
-    url = page.evaluate(f"() => document.querySelector('{LIVE} canvas').toDataURL()")
+def pixels(page, view=LIVE):
+    """The first picture on the stage of a view, (H, W, 3) int."""
+    url = page.evaluate(f"() => document.querySelector('{view} canvas').toDataURL()")
     data = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
     return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(int)
 
@@ -117,6 +118,11 @@ def test_the_switch_shows_what_folding_changes(visit):
     sizes = [float(cell(page, f"parameters-{side}").split()[0]) for side in (0, 1)]
     assert sizes[0] > 3 * sizes[1]
     assert [cell(page, f"runtime-{side}") for side in (0, 1)] == ["PyTorch", "ONNX Runtime"]
+    lines = page.locator(f"{LIVE} .pf-trace polyline")
+    assert [line.get_attribute("data-trace") for line in lines.all()] == ["1", "0"]
+    told = page.get_attribute(f"{LIVE} .pf-trace svg", "aria-label")
+    slow, fast = map(float, re.search(r"train-time (\d+), re-parameterized (\d+)", told).groups())
+    assert 0 < slow < fast
     page.get_by_role("button", name="Use PyTorch for both").click()
     assert cell(page, "runtime-1") == "PyTorch"
     assert "folding alone" in page.inner_text(f"{LIVE} .pf-fair")
@@ -145,6 +151,56 @@ def test_while_the_camera_is_off_the_example_is_shown(visit):
     page.click(f"{LIVE} .pf-stop")
     page.wait_for_timeout(300)
     assert np.array_equal(pixels(page), without)  # nothing of the camera's picture stays
+
+
+def test_side_by_side_compares_on_the_example_before_there_is_a_camera(visit):
+    page = visit("?tab=pair")
+    wait_for_text(page, f"{PAIR} .pf-factor b", "faster, same points")
+    assert "On the example photo" in page.inner_text(f"{PAIR} .pf-factor span")
+    assert page.locator(f"{PAIR} figcaption:visible").all_inner_texts() == [
+        "Train-time",
+        "Re-parameterized",
+    ]
+    assert page.locator(f"{PAIR} .pf-timed").first.is_hidden()
+    assert cell(page, "largest", PAIR) == "none"
+    page.get_by_label("Right").first.click()
+    page.get_by_role("option", name="face · ONNX int8").first.click()
+    wait_for_text(page, f"{PAIR} [data-cell='largest']", "px")
+    assert "same" not in cell(page, "speedup", PAIR)
+    page.locator(".pf-ways").get_by_label("Differences").check()
+    wait_for_text(page, f"{PAIR} figcaption", "as long")
+    page.locator(".pf-ways").get_by_label("Slider").check()
+    middle = pixels(page, PAIR)
+    page.locator(f"{PAIR} .pf-slider").fill("10")
+    page.wait_for_timeout(300)
+    assert (pixels(page, PAIR) != middle).any()
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (640, 360), (360, 640)])
+@pytest.mark.parametrize("window", [(1280, 720), (390, 844)], ids=["wide", "phone"])
+def test_the_picture_fills_its_frame(visit, width, height, window):
+    page = visit()
+    page.set_viewport_size(dict(zip(("width", "height"), window)))
+    page.evaluate(
+        """([width, height]) => {
+          const canvas = Object.assign(document.createElement("canvas"), { width, height });
+          const context = canvas.getContext("2d");
+          window.setInterval(() => context.fillRect(0, 0, width, height), 50);
+          navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(20);
+        }""",
+        [width, height],
+    )
+    page.click(f"{LIVE} .pf-start")
+    wait(page, LIVE, "live.shown > 1")
+    page.wait_for_timeout(300)
+    stage, picture = (
+        page.locator(f"{LIVE} {part}").first.bounding_box() for part in (".pf-stage", "canvas")
+    )
+    assert stage["width"] / stage["height"] == pytest.approx(width / height, rel=0.02)
+    assert picture["width"] == pytest.approx(stage["width"], abs=1)
+    assert 200 < stage["height"] < window[1] - 150
+    aside = page.locator(f"{LIVE} .pf-card").bounding_box()
+    assert aside["x"] + aside["width"] <= window[0]
 
 
 def test_int8_is_not_said_to_find_the_same_points(visit):

@@ -22,8 +22,8 @@ RULES = {
 LAST = {
     "live": "#live-view .pf-words",
     "pair": "#pair-view .pf-words",
-    "photo": "#photo-out",
-    "video": ".pf-video",
+    "photo": "#photo-status",
+    "video": "#video-status",
     "benchmark": "#benchmark-errors svg",
     "about": ".pf-about-columns",
 }

@@ -1,9 +1,11 @@
 """Models of the app without weights: a network that finds an average face in the middle of any crop."""
 
+import hashlib
 import threading
 
 import numpy as np
 
+from landmark_app.latency import computing_s
 from landmark_app.models import Models
 from pfld.head.model import head_points
 from pfld.preprocess import Preprocessing
@@ -11,6 +13,7 @@ from pfld.runtime.backends import Backend, Prediction
 from pfld.weights import shipped
 from pfld.weights.metadata import WeightMetadata
 
+_WORK = bytes(200_000)
 _POINTS = head_points()[:, :2]
 _MIDDLE = (_POINTS.max(axis=0) + _POINTS.min(axis=0)) / 2
 # Fills a crop as faces do in training.
@@ -32,6 +35,13 @@ class FakeBackend(Backend):
         return Prediction.of(
             np.repeat(SHAPE[None] + np.float32([self.shift, 0]), len(batch), axis=0)
         )
+
+
+def compute(seconds):
+    """Computes for so long, without holding Python's lock, as networks do."""
+    end = computing_s() + seconds
+    while computing_s() < end:
+        hashlib.sha256(_WORK)
 
 
 def fake_models(monkeypatch, folder, files=("face.onnx", "face.safetensors"), load=None):

@@ -5,7 +5,6 @@ FOLDER takes empty weight files; the options are those of demo/app.py. The netwo
 """
 
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +19,7 @@ def main() -> int:
     from landmark_app.models import Models
     from pfld.weights import shipped
     from pfld.weights.metadata import WeightMetadata
-    from support.fake_models import FakeBackend
+    from support.fake_models import FakeBackend, compute
 
     class Paced(FakeBackend):
         def __init__(self, network, mode):
@@ -30,7 +29,7 @@ def main() -> int:
         def _run(self, batch):
             found = super()._run(batch)
             self.batches.clear()
-            time.sleep(SECONDS[self.name])
+            compute(SECONDS[self.name])
             return found
 
     folder = Path(sys.argv[1])

@@ -182,6 +182,26 @@ def test_landmarks_follow_a_face_before_the_camera(visit):
     page.get_by_text("Camera stopped").wait_for()
 
 
+def test_the_picture_fills_its_frame_and_nothing_of_the_camera_stays(visit):
+    page = visit()
+    shown = "() => document.getElementById('picture').toDataURL()"
+    blank = page.evaluate(
+        "() => Object.assign(document.createElement('canvas'), {width: 640, height: 480}).toDataURL()"
+    )
+    page.wait_for_function(f"blank => ({shown})() !== blank", arg=blank)
+    before = page.evaluate(shown)  # the example's face
+    assert page.locator(".readout").is_hidden()
+    page.click("#start")
+    state(page, "pfld.shown > 0")
+    assert page.locator(".readout").is_visible() and page.evaluate(shown) != before
+    for size in ((1280, 720), (390, 844)):
+        page.set_viewport_size(dict(zip(("width", "height"), size)))
+        stage, picture = (page.locator(part).bounding_box() for part in (".stage", "#picture"))
+        assert stage == pytest.approx(picture, abs=1)
+    page.click("#stop")
+    page.wait_for_function(f"before => ({shown})() === before", arg=before)
+
+
 STAGE = """
           const { BrowserRuntime } = await import(new URL("modules/runtime.js", location.href));
           const bitmap = await createImageBitmap(await (await fetch("example.jpg")).blob());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -38,7 +39,7 @@ def form_sizes(metadata: WeightMetadata) -> dict[str, list[int]]:
 
 
 class FoldFacts:
-    """The facts below, found once for all visitors; latencies anew after some minutes.
+    """The facts below, found once for all visitors; latencies anew after some minutes, one at a time.
 
     Methods return ``{"error": words}`` for what cannot be loaded.
     """
@@ -46,6 +47,7 @@ class FoldFacts:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._known: dict[Hashable, tuple[float, dict[str, Any]]] = {}
+        self._measuring = threading.Lock()
 
     def sizes(self, network: str) -> dict[str, Any]:
         """As :func:`form_sizes`."""
@@ -53,25 +55,31 @@ class FoldFacts:
 
     def example(self, choice: str, beside: str | None = None) -> dict[str, Any]:
         """As :func:`on_example`, of choices as text."""
-        return self._kept(
-            (choice, beside), lambda: self._on_example(choice, beside), _MEASURED_FOR_S
-        )
+        name = choice, beside
+        if found := self._fresh(name, _MEASURED_FOR_S):
+            return found  # without waiting for what others measure
+        with self._measuring:
+            return self._kept(name, lambda: self._on_example(*name), _MEASURED_FOR_S)
 
     def _on_example(self, choice: str, beside: str | None) -> dict[str, Any]:
         other = None if beside is None else Choice.parse(beside)
         return on_example(self._models, Choice.parse(choice), other)
 
+    def _fresh(self, name: Hashable, seconds: float) -> dict[str, Any]:
+        found_at, found = self._known.get(name, (-math.inf, {}))
+        return found if time.monotonic() - found_at <= seconds else {}
+
     def _kept(
         self, name: Hashable, find: Callable[[], dict[str, Any]], seconds: float = math.inf
     ) -> dict[str, Any]:
-        try:
-            found_at, found = self._known.get(name, (-math.inf, {}))
-            if time.monotonic() - found_at > seconds or not found:
-                found = find()
-                self._known[name] = time.monotonic(), found
+        if found := self._fresh(name, seconds):
             return found
+        try:
+            found = find()
         except (ValueError, OSError) as error:
             return {"error": str(error)}
+        self._known[name] = time.monotonic(), found
+        return found
 
 
 def on_example(models: Models, choice: Choice, beside: Choice | None = None) -> dict[str, Any]:

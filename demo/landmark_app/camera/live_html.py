@@ -26,14 +26,22 @@ _SWITCH = """
 """
 
 
+# Frames/s over time, which trace.js draws.
+_TRACE = (
+    '<figure class="pf-trace pf-while-on"><figcaption>Frames/s, last 30 s</figcaption>'
+    '<svg viewBox="0 0 240 36" preserveAspectRatio="none" role="img" '
+    'aria-label="Frames/s of the last 30 seconds"></svg></figure>'
+)
+
+
 def aside_html(networks: dict[str, str], presets: dict[str, str]) -> str:
-    """What stands beside the picture: the switch, what it changes, network and runtime.
+    """What stands beside the picture: the switch, what it changes, network, runtime, camera and tracking.
 
     Args:
         networks: Titles of the networks, by name.
         presets: Titles of the presets, by name.
     """
-    parts = _SWITCH + _card_html() + _choices_html(networks, presets)
+    parts = _SWITCH + _card_html() + _choices_html(networks, presets) + _camera_html()
     return f'<div class="pf-aside">{parts}</div>'
 
 
@@ -61,6 +69,7 @@ def _card_html() -> str:
         f'<div class="pf-race" aria-label="Latency for one face" role="group">{bars}</div>'
         f'<table class="pf-table pf-pairs"><thead><tr><td></td>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
+        f"{_TRACE}"
         '<p class="pf-fair"><span></span> <button type="button" class="pf-link"></button></p>'
         "</section>"
     )
@@ -85,20 +94,9 @@ def _choices_html(networks: dict[str, str], presets: dict[str, str]) -> str:
 """
 
 
-def options_html() -> str:
-    """What is drawn, camera and tracking."""
-    shown = (*SHOWN[:2], ("Mesh", "mesh"), *SHOWN[2:])
-    checks = "".join(
-        f'<label><input type="checkbox" data-show="{name}"> {title}</label>'
-        for title, name in shown
-    )
+def _camera_html() -> str:
+    """Camera and tracking."""
     return f"""
-<details class="pf-more" open><summary>What is drawn</summary>
-  <div class="pf-checks">{checks}</div>
-  <label class="pf-field">Width of lines
-    <input type="range" min="0.5" max="3" step="0.25" data-own="width" data-drawing></label>
-  {color_legend()}
-</details>
 <details class="pf-more"><summary>Camera and tracking</summary>
   <div class="pf-controls">
     <label class="pf-field">Camera
@@ -111,6 +109,23 @@ def options_html() -> str:
       {"".join(f"<option>{count}</option>" for count in range(1, 9))}</select></label>
     <label><input type="checkbox" data-own="smoothing"> Smooth landmarks</label>
   </div>
+</details>
+"""
+
+
+def options_html() -> str:
+    """What is drawn."""
+    shown = (*SHOWN[:2], ("Mesh", "mesh"), *SHOWN[2:])
+    checks = "".join(
+        f'<label><input type="checkbox" data-show="{name}"> {title}</label>'
+        for title, name in shown
+    )
+    return f"""
+<details class="pf-more" open><summary>What is drawn</summary>
+  <div class="pf-checks">{checks}</div>
+  <label class="pf-field">Width of lines
+    <input type="range" min="0.5" max="3" step="0.25" data-own="width" data-drawing></label>
+  {color_legend()}
 </details>
 """
 

@@ -19,19 +19,10 @@ from pfld.head.model import head_points
 from pfld.landmarks import SCHEMES
 from pfld.runtime.face import EYE_DISTANCE_PER_SPREAD
 
-# The body of one JavaScript function, in this order; {view} is the part of one kind of view.
-_SCRIPTS = (
-    "settings",
-    "stage",
-    "readout",
-    "facts",
-    "overlay",
-    "film",
-    "capture",
-    "link",
-    "{view}",
-    "live",
-)
+# The body of one JavaScript function, in this order, with those of one kind of view before the last.
+_SCRIPTS = ("settings", "stage", "readout", "facts", "overlay", "film", "capture", "link")
+_SCRIPTS_OF = {"live": ("trace", "switch"), "pair": ("pair",)}
+_LAST_SCRIPT = "live"
 
 _PANE = (
     '<figure><canvas width="640" height="480" role="img" aria-label="Camera picture with landmarks: '
@@ -63,7 +54,7 @@ _TEMPLATE = """
   <div class="pf-bar">
     <button type="button" class="pf-button pf-stop">Stop camera</button>
     {buttons}
-    <label><input type="checkbox" class="pf-mirror" checked> Mirror the picture</label>
+    <label><input type="checkbox" class="pf-mirror" checked> Mirror</label>
   </div>
   {below}
   <dl class="pf-readout" aria-label="Measured while the camera runs">{readout}</dl>
@@ -96,7 +87,6 @@ def live_view(
         above, buttons, below: HTML over the picture, in the bar under it, and under that.
         properties: More JSON values for JavaScript.
     """
-    view = {"live": "switch", "pair": "pair"}[kind]
     template = _TEMPLATE.format(
         kind=kind,
         above=above,
@@ -116,7 +106,8 @@ def live_view(
             [_css(group), list(run), closed] for group, run, closed in CURVES[scheme.name]
         ]
         groups[count] = [[_css(group), list(run)] for group, run in scheme.groups.items()]
-    scripts = (Path(__file__).with_name(f"{name.format(view=view)}.js") for name in _SCRIPTS)
+    names = (*_SCRIPTS, *_SCRIPTS_OF[kind], _LAST_SCRIPT)
+    scripts = (Path(__file__).with_name(f"{name}.js") for name in names)
     return gr.HTML(
         html_template=template,
         js_on_load="\n".join(script.read_text(encoding="utf-8") for script in scripts),

@@ -44,7 +44,8 @@ function slide(event) {
   if (way() !== "slider" || !event.buttons) return;
   const canvas = canvases[0];
   const { left, width, height } = canvas.getBoundingClientRect();
-  const shown = Math.min(width, (height * canvas.width) / canvas.height);
+  const whole = (height * canvas.width) / canvas.height;
+  const shown = getComputedStyle(canvas).objectFit === "cover" ? Math.max(width, whole) : Math.min(width, whole);
   const share = (event.clientX - left - (width - shown) / 2) / shown;
   slider.value = Math.min(100, Math.max(0, 100 * share));
   if (!state.running) showExample();

@@ -85,8 +85,8 @@ def fact_texts(facts: ModelFacts, choice: Choice) -> dict[str, str]:
     """Texts for a network's size, by the names of FACT_ROWS."""
     note = ", once folded" if choice.mode == "reparameterized" else ""
     return {
-        "parameters": f"{facts.parameters / 1e6:.2f} million",
-        "macs": f"{facts.macs / 1e6:.0f} million",
+        "parameters": f"{facts.parameters / 1e6:.2f}\u00a0million",
+        "macs": f"{facts.macs / 1e6:.0f}\u00a0million",
         "file": f"{weights_mb(choice.mode, facts.parameters, facts.file_bytes):.1f} MB{note}",
     }
 

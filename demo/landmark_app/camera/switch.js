@@ -217,6 +217,7 @@ const view = {
     const pose = (answer.faces.length && answer.faces[0].pose) || [];
     ["yaw", "pitch", "roll"].forEach((name, axis) => put(name, axis in pose ? signed(pose[axis]) : "–"));
     writeCard();
+    drawTrace(mode() === "train-time" ? 0 : 1);
   },
   begin() {
     connectControls();

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landmark_app.latency import computing_s
 from landmark_app.models import Choice, Models
 from pfld.runtime.backends import Backend, Prediction
 from pfld.runtime.face import Face
@@ -23,7 +23,7 @@ class Stopwatch(Backend):
     """A backend that measures how long it computes, for one visitor.
 
     Attributes:
-        spent_s: Seconds it has computed since this was last set to 0.
+        spent_s: Seconds it has computed since this was last set to 0, by :mod:`landmark_app.latency`.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -33,11 +33,11 @@ class Stopwatch(Backend):
 
     def predict_with_uncertainty(self, crops: NDArray[np.uint8]) -> Prediction:
         """As :meth:`pfld.runtime.backends.Backend.predict_with_uncertainty`."""
-        start = time.perf_counter()
+        start = computing_s()
         try:
             return self.backend.predict_with_uncertainty(crops)
         finally:
-            self.spent_s += time.perf_counter() - start
+            self.spent_s += computing_s() - start
 
     def _run(self, batch: NDArray[np.float32]) -> Prediction:
         return self.backend.run(batch)

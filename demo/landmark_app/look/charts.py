@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WIDTH, _HEIGHT = 640, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 34
 _MOST_POINTS = 600  # of a line; more would be closer than a pixel
 
 

@@ -27,6 +27,39 @@ document.addEventListener("keydown", (event) => {
   other.focus();
 });
 
+// What is said of files of another kind stays; Gradio's own message would go after some seconds.
+const TAKEN = {
+  photo: ["image/", "Choose a photo: JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, AVIF or PPM."],
+  "pair-photo": ["image/", "Choose a photo: JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, AVIF or PPM."],
+  "video-in": ["video/", "Choose a video, such as MP4, MOV, WebM, MKV or AVI."],
+};
+const checkFiles = (event, files) => {
+  const place = event.target.closest("#photo, #pair-photo, #video-in");
+  if (!place || !files.length) return;
+  document.querySelectorAll(".pf-other-kind").forEach((told) => told.remove());
+  const [kind, words] = TAKEN[place.id];
+  const other = [...files].find((file) => !file.type.startsWith(kind));
+  if (!other) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (event.type === "change") event.target.value = "";
+  else event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true })); // its frame changes back
+  const told = Object.assign(document.createElement("p"), { className: "pf-note pf-error pf-other-kind", textContent: `${other.name} cannot be taken. ${words}` });
+  told.setAttribute("role", "alert");
+  place.after(told);
+};
+document.addEventListener("drop", (event) => checkFiles(event, event.dataTransfer ? event.dataTransfer.files : []), true);
+document.addEventListener("change", (event) => event.target.type === "file" && checkFiles(event, event.target.files), true);
+document.addEventListener("click", (event) => {
+  if (event.target.closest(".pf-example")) document.querySelectorAll(".pf-other-kind").forEach((told) => told.remove());
+});
+
+// The input of a photo shows a file that is no picture as a broken one; the words beside it say enough.
+for (const [name, visibility] of [["error", "hidden"], ["load", ""]])
+  document.addEventListener(name, (event) => {
+    if (event.target.matches?.("#photo img, #pair-photo img")) event.target.style.visibility = visibility;
+  }, true);
+
 // Gradio gives every radio button a name of its own, so that Tab stops at each and arrow keys do nothing.
 // With one name for the buttons of a group, browsers treat them as a group.
 let groups = 0;

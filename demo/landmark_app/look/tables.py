@@ -41,7 +41,9 @@ def notice(text: str, kind: str = "info") -> str:
 
 
 def face_table(faces: Sequence[Face], *, most: int = 24) -> str:
-    """A row for each face in the given order, for the first ``most`` of them."""
+    """A row for each face in the given order, for the first ``most`` of them; empty text without faces."""
+    if not faces:
+        return ""
     rows = []
     for number, face in enumerate(faces[:most], 1):
         try:

@@ -41,12 +41,12 @@ def listen(host: str, port: int | None) -> socket.socket:
     raise ValueError(f"{taken} taken; choose another --port")
 
 
-def address_of(listening: socket.socket) -> str:
+def address_of(listening: socket.socket, scheme: str = "http") -> str:
     """The address of a listening socket for a browser on this machine, as http://127.0.0.1:7860/."""
     host, port = listening.getsockname()[:2]
     if host in EVERYWHERE:
         host = "localhost"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket:

@@ -79,6 +79,18 @@ def _add_address(options: argparse.ArgumentParser) -> None:
         "--auth-file", metavar="FILE", type=Path, help="a file with USER:PASSWORD (default none)"
     )
     options.add_argument(
+        "--ssl-certfile",
+        metavar="FILE",
+        type=Path,
+        help="answer over https, with the certificate in this PEM file (default http)",
+    )
+    options.add_argument(
+        "--ssl-keyfile",
+        metavar="FILE",
+        type=Path,
+        help="the certificate's key, if it is not in the same file",
+    )
+    options.add_argument(
         "--share", action="store_true", help="a public link, through Gradio's servers (default no)"
     )
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from landmark_app.server.certificate import Certificate
+
 START_S = 120.0
 END_S = 2.0  # that answers on their way may take at the end
 MOST_CONNECTIONS = 1000
@@ -22,12 +24,19 @@ class Running:
     Args:
         app: ASGI application.
         listening: Its socket.
+        certificate: For https; None for http.
 
     Raises:
         RuntimeError: When the server does not start.
     """
 
-    def __init__(self, app: Any, listening: socket.socket, start_s: float = START_S) -> None:
+    def __init__(
+        self,
+        app: Any,
+        listening: socket.socket,
+        start_s: float = START_S,
+        certificate: Certificate | None = None,
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -36,6 +45,8 @@ class Running:
             ws="none",
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=1,
+            ssl_certfile=certificate.chain if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

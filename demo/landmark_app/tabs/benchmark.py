@@ -71,14 +71,14 @@ def benchmark_tab(models: Models, folder: Path) -> None:
             elem_id="benchmark-start",
         )
         cancel = gr.Button(
-            "Cancel", scale=0, min_width=120, interactive=False, elem_id="benchmark-cancel"
+            "Cancel", scale=0, min_width=100, interactive=False, elem_id="benchmark-cancel"
         )
-    status = gr.HTML(notice(invitation), elem_id="benchmark-status")
+    status = gr.HTML(notice(invitation), elem_id="benchmark-status", apply_default_css=False)
     chart = gr.HTML(
         show({}), js_on_load=_MARK_SCRIPT, elem_id="benchmark-errors", apply_default_css=False
     )
     results = gr.HTML(elem_id="benchmark-results", apply_default_css=False)
-    with gr.Row():
+    with gr.Row(elem_classes="pf-downloads"):
         table = gr.DownloadButton("Download CSV", interactive=False, elem_id="benchmark-csv")
         data = gr.DownloadButton("Download JSON", interactive=False, elem_id="benchmark-json")
     outputs = [status, chart, results, table, data]

@@ -181,6 +181,7 @@ def photo_input(elem_id: str) -> gr.Image:
         type="filepath",
         sources=["upload", "clipboard"],
         buttons=["fullscreen"],
+        placeholder="Drop a photo here,\nor click to choose one\n(JPEG, PNG, WebP, …)",
         elem_id=elem_id,
         height=280,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import gradio as gr
 from landmark_app.camera.follow import MOST_FACES
 from landmark_app.files.examples import VIDEOS
 from landmark_app.files.freed import free_memory_soon
+from landmark_app.files.preview import preview
 from landmark_app.files.uploads import uploaded
 from landmark_app.files.video import VideoOptions, VideoReport, on_video
 from landmark_app.look.charts import line_chart, progress_bar
@@ -26,7 +29,8 @@ from pfld.draw import Drawing
 def video_tab(models: Models, folder: Path, max_s: float) -> None:
     """Builds the tab."""
     invitation = notice(
-        f"Choose a video of up to {max_s:.0f} seconds, then press Find faces, or take the example. "
+        f"Choose a video (MP4, MOV, WebM, MKV, AVI, …) of up to {max_s:.0f} seconds, then press Find "
+        "faces, or take the example. "
         "The copy is an MP4 file with the video's sound."
     )
 
@@ -59,6 +63,7 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
         with gr.Column(scale=1, min_width=280, elem_classes="pf-input"):
             # gr.Video would refuse videos that browsers cannot play but VideoReader can read.
             video = gr.File(label="Video", file_types=["video"], elem_id="video-in", height=160)
+            first_frame = gr.HTML(elem_id="video-preview", apply_default_css=False)
             example = examples(VIDEOS, video, folder)
             with gr.Row():
                 start = gr.Button("Find faces", variant="primary", elem_id="video-start")
@@ -84,6 +89,15 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
             max_faces = gr.Slider(1, MOST_FACES, value=4, step=1, label="Faces at most")
             show = shown()
             python_code(video_snippet, models.default, choice)
+    video.change(
+        lambda path: preview_html(path, folder),
+        video,
+        first_frame,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+        concurrency_id="jobs",
+    )
     run_on_click(
         start,
         cancel,
@@ -93,6 +107,26 @@ def video_tab(models: Models, folder: Path, max_s: float) -> None:
         concurrency_id="jobs",
     )
     example.then(None, js="() => document.getElementById('video-start').click()")
+
+
+def preview_html(path: str | None, folder: Path) -> str:
+    """The first frame of a video with what the file says of itself, or why there is none, as HTML.
+
+    Args:
+        path: As the page sends it; None without a video.
+        folder: Holds uploads.
+    """
+    if not path:
+        return ""
+    try:
+        found = preview(uploaded(path, folder))
+    except (ValueError, OSError) as error:
+        return notice(str(error), "error")
+    source = f"data:image/webp;base64,{base64.b64encode(found.webp).decode()}"
+    return (
+        f'<figure class="pf-preview"><img src="{source}" alt="First frame of the video">'
+        f"<figcaption>{escape(found.words)}</figcaption></figure>"
+    )
 
 
 def _nothing() -> tuple[Any, ...]:

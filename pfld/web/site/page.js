@@ -9,6 +9,8 @@ const FIRST = "ghostone-small-heatmap"; // the smallest with a heatmap; chosen a
 const ASKED_MS = 2000; // without an answer to the browser's question, after which the page says where it is
 const CAMERA_SIDE = 640, PHOTO_SIDE = 1600; // longest side in pixels, larger pictures are shrunk
 
+const POSTER = [52, 0, 340, 255]; // left, top, width and height of what is shown of the example at first
+
 const find = (id) => document.getElementById(id);
 const video = find("camera");
 const screen = find("picture").getContext("2d");
@@ -46,6 +48,7 @@ function begin(isStill) {
   facelessSince = 0;
   readout.reset();
   find("invitation").hidden = true;
+  document.querySelector(".readout").hidden = false;
   find("again").hidden = false;
   find("stop").hidden = isStill;
   find("back").hidden = !isStill;
@@ -60,7 +63,23 @@ function end(title, message) {
   note("");
   find("again").hidden = true;
   say(title, message);
+  void showPoster();
   find("start").focus({ preventScroll: true });
+}
+
+const loadExample = async () => (await fetch("example.jpg")).blob();
+
+/** The example's face, until there is another picture. */
+async function showPoster() {
+  const mine = run;
+  const image = await loadExample().then(createImageBitmap).catch(() => null);
+  if (!image || mine !== run) return;
+  frame.width = 640;
+  frame.height = 480;
+  frameContext.drawImage(image, ...POSTER, 0, 0, frame.width, frame.height);
+  image.close();
+  state.faces = [];
+  paint();
 }
 
 function whyNoCamera({ name, message }) {
@@ -174,6 +193,7 @@ function paint() {
   if (canvas.width !== frame.width || canvas.height !== frame.height) {
     canvas.width = frame.width;
     canvas.height = frame.height;
+    document.documentElement.style.setProperty("--ratio", frame.width / frame.height);
   }
   const mirrored = !still && find("mirror").checked;
   screen.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? canvas.width : 0, 0);
@@ -220,6 +240,7 @@ function changeNetwork() {
 }
 
 fillNetworks();
+void showPoster();
 if (!navigator.mediaDevices?.getUserMedia) {
   say("No camera at this address", "Browsers lend a camera to pages at https:// or http://localhost only. Photos work here.");
   find("start").hidden = true;
@@ -232,10 +253,7 @@ find("photo").addEventListener("change", ({ target }) => {
   if (target.files[0]) void showPhoto(target.files[0]);
   target.value = ""; // so that the same file can be chosen again
 });
-find("example").addEventListener("click", async () => {
-  const response = await fetch("example.jpg");
-  await showPhoto(await response.blob());
-});
+find("example").addEventListener("click", async () => showPhoto(await loadExample()));
 for (const id of ["network", "precision"]) find(id).addEventListener("change", changeNetwork);
 for (const box of document.querySelectorAll("[name=shown], #mirror")) box.addEventListener("change", () => find("invitation").hidden && paint());
 document.addEventListener("visibilitychange", () => document.hidden && state.running && end("Camera stopped", "It stopped when you left this page."));

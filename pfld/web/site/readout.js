@@ -5,6 +5,7 @@ const EVERY_MS = 250; // between two updates
 
 const find = (id) => document.getElementById(id);
 const ms = (value) => (value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
+const degrees = (angle) => `${Math.round(angle) < 0 ? "−" : ""}${Math.abs(Math.round(angle))}°`;
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -37,6 +38,6 @@ export class Readout {
     const [face] = answer.faces;
     find("count").textContent = String(answer.faces.length);
     find("jitter").textContent = face && wholeMs !== null ? `${(100 * answer.jitter).toFixed(2)} %` : "–";
-    find("pose").textContent = face?.pose ? face.pose.map((angle) => `${Math.round(angle)}°`).join("  ") : "–";
+    find("pose").textContent = face?.pose ? face.pose.map(degrees).join("  ") : "–";
   }
 }
