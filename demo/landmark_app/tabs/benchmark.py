@@ -64,7 +64,7 @@ def benchmark_tab(models: Models, folder: Path) -> None:
 
     with gr.Row():
         start = gr.Button(
-            "Measure this machine",
+            "Measure speeds",
             variant="primary",
             scale=0,
             min_width=240,
