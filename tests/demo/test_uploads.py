@@ -125,7 +125,7 @@ def look_at(page, tab, path):
     if tab == "annotate":
         return list(functions[tab](path, choice, show, None))[-1]
     if tab == "compare_photo":
-        return functions[tab](path, "face · onnx", "face · train-time", show)
+        return list(functions[tab](path, "face · onnx", "face · train-time", show))[-1]
     return list(functions[tab](path, choice, True, 1, show))[-2]  # the last is of buttons
 
 

@@ -88,8 +88,8 @@ OPTIONS = {
     "benchmark training": "--batch-size --steps --rounds --variant --json",
     "benchmark numerics": "--networks --data --json",
     "demo/app.py": (
-        "--host --port --root-path --allow-host --allow-frame --auth --auth-file --share --network "
-        "--max-upload-mb --max-stored-mb --max-video-s --max-live --max-jobs"
+        "--host --port --root-path --allow-host --allow-frame --auth --auth-file --ssl-certfile "
+        "--ssl-keyfile --share --network --max-upload-mb --max-stored-mb --max-video-s --max-live --max-jobs"
     ),
     "train.py": (
         "--data --out --cache --allow-missing --synthetic-faces --validation-fraction --network "

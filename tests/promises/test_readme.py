@@ -44,7 +44,9 @@ COMMANDS = {
     "train": "python train.py",
     "app": "python demo/app.py",
 }
-NOT_OURS = ("python -m venv ", "python -m pytest", "pip ", "accelerate launch ", "torchrun ")
+NOT_OURS = (
+    "python -m venv ", "python -m pytest", "pip ", "accelerate launch ", "torchrun ", "openssl req "
+)  # fmt: skip
 NAMED_ONLY = ("pfld COMMAND --help", "pfld --version", "python -m pfld")
 # torchrun's and Accelerate's.
 OF_OTHERS = {

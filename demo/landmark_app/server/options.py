@@ -88,7 +88,7 @@ def _add_address(options: argparse.ArgumentParser) -> None:
         "--ssl-keyfile",
         metavar="FILE",
         type=Path,
-        help="the certificate's key, if it is not in the same file",
+        help="the certificate's key (default: in the certificate's file)",
     )
     options.add_argument(
         "--share", action="store_true", help="a public link, through Gradio's servers (default no)"
