@@ -40,6 +40,15 @@ class UprightFrames:
         return np.ascontiguousarray(_turned(_rgb(frame, self._pixel_aspect), self._matrix))
 
 
+def reformatted(frame: av.VideoFrame, **options: Any) -> av.VideoFrame:
+    """The frame in another size or format, as ``frame.reformat`` makes it, by the calling thread alone.
+
+    By itself that starts threads for every frame. This takes several times as long for small frames, and
+    they were once seen to wait for each other for ever.
+    """
+    return frame.reformat(threads=1, **options)
+
+
 def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     """The frames, those of interlaced video without its comb (FFmpeg's bwdif)."""
     graph: Graph | None = None
@@ -83,9 +92,8 @@ def _rgb(frame: av.VideoFrame, pixel_aspect: float) -> NDArray[np.uint8]:
     space = None
     if frame.colorspace == _UNKNOWN:
         space = Colorspace.ITU709 if frame.height >= _HD_ROWS else Colorspace.ITU601
-    rgb = frame.reformat(
-        width=width, height=height, format="rgb48le" if is_pq else "rgb24", src_colorspace=space
-    )
+    pixels = "rgb48le" if is_pq else "rgb24"
+    rgb = reformatted(frame, width=width, height=height, format=pixels, src_colorspace=space)
     plane = rgb.planes[0]
     if rgb is frame or is_pq or plane.line_size != 3 * width:
         picture: NDArray[Any] = rgb.to_ndarray()

@@ -28,7 +28,7 @@ from pfld.geometry import size_hw_of
 from pfld.media.ahead import read_ahead
 from pfld.media.codecs import WHITELIST, unread_codec
 from pfld.media.file_paths import file_at
-from pfld.media.frames import UprightFrames, deinterlaced
+from pfld.media.frames import UprightFrames, deinterlaced, reformatted
 
 MOST_PIXELS = 50_000_000  # of a frame; 8K has 33 million
 MOST_FRAMES_PER_SECOND = 999.0  # files that do not know their rate say 1000 and more
@@ -323,9 +323,13 @@ class VideoWriter:
         if image_rgb.shape[1::-1] != self._size_wh:
             image_rgb = cv2.resize(image_rgb, self._size_wh, interpolation=cv2.INTER_AREA)
         height, width = self._even_hw
-        frame = av.VideoFrame.from_numpy_buffer(
-            np.ascontiguousarray(image_rgb[:height, :width]), format="rgb24"
-        ).reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        frame = reformatted(
+            av.VideoFrame.from_numpy_buffer(
+                np.ascontiguousarray(image_rgb[:height, :width]), format="rgb24"
+            ),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+        )
         self._last_tick = max(round(time_s * _TICKS), self._last_tick + 1)
         frame.pts, frame.time_base = self._last_tick, Fraction(1, _TICKS)
         if self._sound is not None:
