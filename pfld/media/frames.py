@@ -43,8 +43,7 @@ class UprightFrames:
 def reformatted(frame: av.VideoFrame, **options: Any) -> av.VideoFrame:
     """The frame in another size or format, as ``frame.reformat`` makes it, by the calling thread alone.
 
-    By itself that starts threads for every frame. This takes several times as long for small frames, and
-    they were once seen to wait for each other for ever.
+    By itself that starts threads for every frame, which takes several times as long for small frames.
     """
     return frame.reformat(threads=1, **options)
 
