@@ -39,10 +39,17 @@ def pad_channels(model: onnx.ModelProto, *, block: int = BLOCK) -> onnx.ModelPro
     padded = onnx.ModelProto()
     padded.CopyFrom(model)
     _Padder(padded.graph, block).pad_()
-    del padded.graph.value_info[:]
-    padded = onnx.shape_inference.infer_shapes(padded, strict_mode=True)
-    onnx.checker.check_model(padded, full_check=True)
-    return padded
+    return with_shapes(padded)
+
+
+def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph, whose nodes have changed, with shapes inferred anew, checked."""
+    import onnx
+
+    del model.graph.value_info[:]
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    onnx.checker.check_model(inferred, full_check=True)
+    return inferred
 
 
 @dataclass(frozen=True)
@@ -140,14 +147,14 @@ class _Padder:
     def _pad_conv(self, node: onnx.NodeProto) -> _Channels:
         given = self.channels[node.input[0]]
         weight = self.weights[node.input[1]]
-        if _groups(node) == 1:
+        if groups(node) == 1:
             count = len(weight)
             if node.output[0] not in self.unpadded:
                 count = -(-count // self.block) * self.block
             made = _Channels(np.arange(len(weight)), count)
             weight = _spread(weight, given, axis=1)
         else:
-            assert _groups(node) == len(weight), "convolutions are dense or depthwise"
+            assert groups(node) == len(weight), "convolutions are dense or depthwise"
             made = given
             next(item for item in node.attribute if item.name == "group").i = made.count
         self.weights[node.input[1]] = _spread(weight, made, axis=0)
@@ -171,7 +178,7 @@ class _Padder:
 
     def _move(self, name: str, wanted: _Channels) -> None:
         conv, present = self.producers[name], self.channels[name]
-        assert conv.op_type == "Conv" and _groups(conv) == 1, f"{name} cannot be reordered"
+        assert conv.op_type == "Conv" and groups(conv) == 1, f"{name} cannot be reordered"
         assert self.readers[name] == 1, f"{name} is read by others as well"
         for parameter in conv.input[1:]:
             values = self.weights[parameter][present.positions]
@@ -194,7 +201,8 @@ class _Padder:
         self.weights[node.input[1]] = _spread(weight, self.channels[node.input[0]], axis=axis)
 
 
-def _groups(conv: onnx.NodeProto) -> int:
+def groups(conv: onnx.NodeProto) -> int:
+    """Groups of a convolution: 1 if it is dense, as many as channels if it is depthwise."""
     return next((item.i for item in conv.attribute if item.name == "group"), 1)
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pfld.export.channel_padding import groups, with_shapes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -60,16 +62,14 @@ class _Rewriter:
         used = {name for node in self.nodes for name in node.input}
         made = onnx.ModelProto()
         made.CopyFrom(self.model)
-        del made.graph.node[:], made.graph.initializer[:], made.graph.value_info[:]
+        del made.graph.node[:], made.graph.initializer[:]
         made.graph.node.extend(self.nodes)
         made.graph.initializer.extend(
             numpy_helper.from_array(np.ascontiguousarray(values), name)
             for name, values in self.weights.items()
             if name in used
         )
-        made = onnx.shape_inference.infer_shapes(made, strict_mode=True)
-        onnx.checker.check_model(made, full_check=True)
-        return made
+        return with_shapes(made)
 
     def add_weight(self, name: str, values: NDArray[np.float32]) -> str:
         self.weights[name] = values
@@ -93,7 +93,7 @@ class _Splitter(_Rewriter):
     def rewrite(self, node: onnx.NodeProto) -> None:
         made = node.output[0]
         reads_parts = any(name in self.parts for name in node.input[:1])
-        if node.op_type == "Conv" and reads_parts and _groups(node) == 1:
+        if node.op_type == "Conv" and reads_parts and groups(node) == 1:
             self._split_dense(node, self.weights[node.input[1]])
         elif made in self.outputs:
             self._keep(node)
@@ -127,7 +127,7 @@ class _Splitter(_Rewriter):
 
     def _split_depthwise(self, node: onnx.NodeProto, kernel: NDArray[np.float32]) -> None:
         """One convolution for each part, whose results are parts of a concatenation again."""
-        assert _groups(node) == len(kernel), "convolutions are dense or depthwise"
+        assert groups(node) == len(kernel), "convolutions are dense or depthwise"
         parameters = [
             [
                 self.add_weight(_piece(name, index), self.weights[name][channels])
@@ -180,7 +180,7 @@ class _Joiner(_Rewriter):
     def rewrite(self, node: onnx.NodeProto) -> None:
         if node.op_type == "Add" and self._is_sum_of_convolutions(node):
             node = self._joined(node)
-        if node.op_type == "Conv" and _groups(node) == 1:
+        if node.op_type == "Conv" and groups(node) == 1:
             self.convolutions[node.output[0]] = node
         self.nodes.append(node)
 
@@ -222,10 +222,6 @@ def _changed(node: onnx.NodeProto, inputs: Iterable[str], output: str) -> onnx.N
     copy.input.extend(inputs)
     copy.output[0] = copy.name = output
     return copy
-
-
-def _groups(node: onnx.NodeProto) -> int:
-    return next((item.i for item in node.attribute if item.name == "group"), 1)
 
 
 def _piece(name: str, index: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from pfld.media.video import VideoReader
+from landmark_app.files.video import open_video
 
 _LONGEST_SIDE = 560  # pixels
 _QUALITY = 80  # of WebP
@@ -33,12 +33,8 @@ def preview(path: str | os.PathLike[str]) -> Preview:
         ValueError: For a file that is no video; the message, which is shown to the visitor, does not tell
             its path.
     """
-    try:
-        with VideoReader(path) as reader:
-            _, image = next(iter(reader))
-    except (ValueError, OSError) as error:
-        reason = str(error).replace(os.fspath(path), "This file")
-        raise ValueError(f"{reason}. Choose another video.") from error
+    with open_video(path) as reader:
+        _, image = next(iter(reader))
     height, width = image.shape[:2]
     scale = min(1.0, _LONGEST_SIDE / max(height, width))
     size = max(round(width * scale), 1), max(round(height * scale), 1)

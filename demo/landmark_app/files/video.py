@@ -83,6 +83,20 @@ class VideoReport:
         return [time_s for time_s, _ in seen], [face for _, face in seen]
 
 
+def open_video(path: str | os.PathLike[str]) -> VideoReader:
+    """A video that a visitor has chosen.
+
+    Raises:
+        ValueError: When it cannot be read; the message, which is shown to the visitor, does not tell its
+            path.
+    """
+    try:
+        return VideoReader(path)
+    except (ValueError, OSError) as error:
+        reason = str(error).replace(os.fspath(path), "This file")
+        raise ValueError(f"{reason}. Choose another video.") from error
+
+
 def on_video(
     models: Models, path: str, choice: Choice, folder: Path, options: VideoOptions
 ) -> Iterator[VideoReport]:
@@ -98,12 +112,7 @@ def on_video(
             shown to the visitor.
         OSError: When the files cannot be written; then none are left.
     """
-    try:
-        reader = VideoReader(path)
-    except (ValueError, OSError) as error:
-        reason = str(error).replace(os.fspath(path), "This file")
-        raise ValueError(f"{reason}. Choose another video.") from error
-    with reader:
+    with open_video(path) as reader:
         _require_size(reader, options.max_s)
         with filled_folder(folder) as own:
             report = VideoReport(reader.num_frames)
