@@ -28,15 +28,14 @@ document.addEventListener("keydown", (event) => {
 });
 
 // What is said of files of another kind stays; Gradio's own message would go after some seconds.
-const TAKEN = {
-  photo: ["image/", "Choose a photo: JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, AVIF or PPM."],
-  "pair-photo": ["image/", "Choose a photo: JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, AVIF or PPM."],
-  "video-in": ["video/", "Choose a video, such as MP4, MOV, WebM, MKV or AVI."],
-};
+const PHOTOS = ["image/", "Choose a photo: JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, AVIF or PPM."];
+const VIDEOS = ["video/", "Choose a video, such as MP4, MOV, WebM, MKV or AVI."];
+const TAKEN = { photo: PHOTOS, "pair-photo": PHOTOS, "video-in": VIDEOS };
+const forgetOtherKinds = () => document.querySelectorAll(".pf-other-kind").forEach((told) => told.remove());
 const checkFiles = (event, files) => {
   const place = event.target.closest("#photo, #pair-photo, #video-in");
   if (!place || !files.length) return;
-  document.querySelectorAll(".pf-other-kind").forEach((told) => told.remove());
+  forgetOtherKinds();
   const [kind, words] = TAKEN[place.id];
   const other = [...files].find((file) => !file.type.startsWith(kind));
   if (!other) return;
@@ -50,9 +49,7 @@ const checkFiles = (event, files) => {
 };
 document.addEventListener("drop", (event) => checkFiles(event, event.dataTransfer ? event.dataTransfer.files : []), true);
 document.addEventListener("change", (event) => event.target.type === "file" && checkFiles(event, event.target.files), true);
-document.addEventListener("click", (event) => {
-  if (event.target.closest(".pf-example")) document.querySelectorAll(".pf-other-kind").forEach((told) => told.remove());
-});
+document.addEventListener("click", (event) => event.target.closest(".pf-example") && forgetOtherKinds());
 
 // The input of a photo shows a file that is no picture as a broken one; the words beside it say enough.
 for (const [name, visibility] of [["error", "hidden"], ["load", ""]])
