@@ -211,20 +211,28 @@ class FaceLandmarker:
             ways.append(_upside_down(face))
         if len(ways) == 1:
             return face
-        best, quality = self._most_consistent(image_rgb, ways)
+        best, quality = self._most_consistent(image_rgb, ways, detected=1 + len(face.others))
         if quality < _SURE_QUALITY:
             turned = [_turned(face, turns * math.pi / 4) for turns in range(1, 8)]
             best, _ = self._most_consistent(image_rgb, [best, *turned])
         return best
 
     def _most_consistent(
-        self, image_rgb: NDArray[np.uint8], ways: list[DetectedFace]
+        self, image_rgb: NDArray[np.uint8], ways: list[DetectedFace], *, detected: int = 1
     ) -> tuple[DetectedFace, float]:
-        """The best of several orientations, preferably the first, and the quality of its landmarks."""
+        """The best of several orientations, preferably the first, and the quality of its landmarks.
+
+        Args:
+            detected: How many of them, from the first on, the detector has seen itself. If the first is
+                unlikely, one of these needs no more quality than it would need alone.
+        """
         _, found, mirrored = self._second_look(image_rgb, ways)
         quality = self._quality(found, mirrored)
         doubt = np.log(_disagreement(found, mirrored))
-        doubt[1:][quality[1:] < _SURE_QUALITY] = np.inf
+        least = np.full(len(ways), _SURE_QUALITY)
+        if quality[0] < _LIKELY_QUALITY:
+            least[:detected] = _LIKELY_QUALITY
+        doubt[1:][quality[1:] < least[1:]] = np.inf
         prior = [_SCORE_WEIGHT * way.score + _UPRIGHT_WEIGHT * math.cos(way.roll) for way in ways]
         best = np.argmin(doubt - prior)
         return ways[best], float(quality[best])
